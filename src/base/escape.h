@@ -1,0 +1,22 @@
+/* Percent-encoding as the wire has it, and UTF-8 that is always well formed where it leaves us. */
+#pragma once
+
+#include "base/buf.h"
+
+/* Adds S with everything but [A-Za-z0-9._~*-] and bytes above 0x7f… percent-encoded: what a request's value needs
+ * (PROTOCOL.md, "Requests": CR LF & = % + must be encoded, more is allowed; all non-ASCII is encoded too). */
+void escape_percent(struct buf *out, struct span s);
+
+/* Decodes %XX from S into OUT, which must have room for s.len bytes; '+' stays '+'.
+ * Returns the number of bytes written, or -1 where a '%' is not followed by two hex digits. */
+ptrdiff_t escape_unpercent(char *out, struct span s);
+
+/* The length in bytes of the longest well-formed start of S (Unicode 15, table 3-7). */
+size_t utf8_valid_length(struct span s);
+
+/* The length of the ill-formed part at the start of S (not well formed there): its maximal subpart, at least 1,
+ * for which one U+FFFD stands (Unicode 15, section 3.9). */
+size_t utf8_bad_length(struct span s);
+
+/* Adds S as a JSON string, quotes included, each ill-formed part as one U+FFFD: always valid JSON. */
+void escape_json(struct buf *out, struct span s);
