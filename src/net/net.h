@@ -1,5 +1,8 @@
-/* Connections to Lightstreamer servers: libcurl's multi interface and wslay on sd-event. The only folder with curl.h and wslay.h.
- * Knows bytes and HTTP; knows nothing of sessions. */
+/* Connections to Lightstreamer servers: libcurl's multi interface and wslay on sd-event. The only folder with curl.h
+ * and wslay.h. Knows bytes and HTTP; knows nothing of sessions.
+ *
+ * Every call below may be made from within a handler, but for net_free(). What changes a connection takes effect in
+ * the loop's next turn. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,7 +15,7 @@ struct net; /* one per daemon: the multi handle, its sockets and its timer on th
 
 /* *RET is *owned*; takes a reference on EVENT. Returns 0 or -errno. */
 int net_new(sd_event *event, struct net **ret);
-/* All peers must be freed. Takes NULL. */
+/* All peers must be freed. Not to be called from within a handler. Takes NULL. */
 void net_free(struct net *n);
 
 struct net_header {
@@ -21,40 +24,49 @@ struct net_header {
 
 /* How one server is reached; all strings are copied. */
 struct net_peer_options {
-    const char *base_url;     /* http:// or https://, without /lightstreamer */
-    const char *proxy;        /* NULL: none (the environment's proxy variables are not used) */
-    const char *ca_file;      /* NULL: the system's */
+    const char
+        *proxy; /* NULL: none (the environment's proxy variables are not used). http, https, socks4, socks4a,
+                            socks5, socks5h; http where it names no scheme */
+    const char *ca_file; /* NULL: the system's. For the server and for an https proxy */
     const char *cert_file, *key_file;
     bool tls_verify;
-    const struct net_header *headers;
+    const struct net_header
+        *headers; /* a name that we send too is the user's; those that frame the request or shake
+                                         hands (Connection, Content-Length, Expect, Sec-WebSocket-…,
+                                         Transfer-Encoding, Upgrade) are left out */
     size_t n_headers;
-    int64_t connect_ms;       /* for name, TCP, proxy, TLS, WebSocket handshake, until the HTTP response's head */
+    int64_t connect_ms; /* for name, TCP, proxy, TLS, WebSocket handshake, until the HTTP response's head */
     const char *user_agent;
 };
 struct net_peer; /* options, and the cookies that its requests share */
 
+/* Returns 0, -ENOMEM, or -EINVAL: a proxy that is no URL, a header with a line break or without a name. */
 int net_peer_new(struct net *n, const struct net_peer_options *options, struct net_peer **ret);
 /* All its streams must be freed. Takes NULL. */
 void net_peer_free(struct net_peer *p);
 
 enum net_failure {
-    NET_EOF = 0,      /* ended in good order (HTTP: response complete; WebSocket: closing handshake) */
-    NET_RESOLVE,      /* the name does not resolve */
-    NET_CONNECT,      /* refused, unreachable */
-    NET_PROXY,        /* the proxy would not */
-    NET_TLS,          /* time-out or trouble of TLS that may pass */
-    NET_CERTIFICATE,  /* the server's certificate is refused, or ours could not be used */
-    NET_TIMEOUT,      /* connect_ms spent */
-    NET_STATUS,       /* an HTTP status other than 200 (101 for WebSocket); http_status says which. Redirects are never followed; `text` names where to */
-    NET_RESET,        /* cut in the middle */
-    NET_GARBAGE,      /* not HTTP, a wrong handshake, a frame that breaks RFC 6455, not UTF-8 is NOT among these */
+    NET_EOF = 0,     /* ended in good order (HTTP: response complete; WebSocket: closing handshake) */
+    NET_RESOLVE,     /* the name does not resolve */
+    NET_CONNECT,     /* refused, unreachable */
+    NET_PROXY,       /* the proxy is not there, or would not; http_status holds what it said, if it did */
+    NET_TLS,         /* time-out or trouble of TLS that may pass */
+    NET_CERTIFICATE, /* the server's certificate is refused, or ours could not be used */
+    NET_TIMEOUT,     /* connect_ms or total_ms spent */
+    NET_STATUS, /* an HTTP status other than 200 (101 for WebSocket); http_status says which. Redirects are never
+                         followed; `text` names where to */
+    NET_RESET, /* cut in the middle */
+    NET_GARBAGE, /* not HTTP, a wrong handshake, a frame that breaks RFC 6455 or is binary; not: ill-formed UTF-8 */
     NET_MEMORY,
 };
 
 struct net_close {
     enum net_failure failure;
-    int http_status;   /* 0 where none */
-    const char *text;  /* one sentence for log and status: what failed, with host and port and the name of the setting where one is to blame (ca_file, proxy, url…); no secrets (user information in url or proxy is cut out) */
+    int http_status; /* 0 where none */
+    const char
+        *text; /* one sentence for log and status: what failed, with host and port and the name of the setting
+                          where one is to blame (ca_file, proxy, url…); no secrets (user information in url or proxy is
+                          cut out) */
 };
 
 /* Called from the loop, never from within a call into net. The stream may be freed in any of them. */
@@ -69,35 +81,44 @@ struct net_handlers {
 
 struct net_stream;
 
-/* Starts a POST of BODY (copied) to URL. HTTP/1.1, no Expect, Content-Type text/plain. total_ms > 0 bounds the whole exchange (control requests), 0 leaves
- * it open once the head is there (streams). */
-int net_http_post(struct net_peer *p, const char *url, struct span body, int64_t total_ms, const struct net_handlers *handlers,
-                  void *userdata, struct net_stream **ret);
+/* Starts a POST of BODY (copied) to URL, which net_url() made. HTTP/1.1, no Expect, Content-Type text/plain.
+ * total_ms > 0 bounds the whole exchange (control requests), 0 leaves it open once the head is there (streams). HANDLERS
+ * are copied. Returns 0 with *RET *owned*, -ENOMEM, or -EINVAL for what is no URL. */
+int net_http_post(struct net_peer *p, const char *url, struct span body, int64_t total_ms,
+                  const struct net_handlers *handlers, void *userdata, struct net_stream **ret);
 
-/* Starts a WebSocket to URL (http:// or https://, as for net_http_post) with the given subprotocol. */
-int net_ws_open(struct net_peer *p, const char *url, const char *subprotocol, const struct net_handlers *handlers, void *userdata,
-                struct net_stream **ret);
+/* Starts a WebSocket to URL (http:// or https://, as for net_http_post, with the same errors) with the given
+ * subprotocol, which the server has to accept. */
+int net_ws_open(struct net_peer *p, const char *url, const char *subprotocol,
+                const struct net_handlers *handlers, void *userdata, struct net_stream **ret);
 
-/* Queues one text message (copied) on an opened WebSocket. Returns 0, 1 when it is not open (any more), -ENOMEM, -ENOBUFS when more than NET_SEND_MAX bytes wait. */
+/* What may wait to be sent on one WebSocket: a server that stops reading must not fill the memory. */
+enum { NET_SEND_MAX = 4 * 1024 * 1024 };
+
+/* Queues one text message (copied) on an opened WebSocket. Returns 0, 1 when it is not open (any more), -ENOMEM, or
+ * -ENOBUFS when more than NET_SEND_MAX bytes would wait. */
 int net_ws_send(struct net_stream *s, struct span text);
 
-/* No more data() after this (but for what may be delivered within the same call chain) until net_stream_resume(). May be called in data(). */
+/* No more data() after this until net_stream_resume(); closed() may come. Nothing is lost. */
 void net_stream_pause(struct net_stream *s);
+/* What was kept back comes in the loop's next turn. */
 void net_stream_resume(struct net_stream *s);
 
-/* Closes at once; a WebSocket gets a close frame if it can be sent without waiting. No handler is called any more. May be called within
- * its handlers. Takes NULL. */
+/* No handler is called any more; the connection closes in the loop's next turn, or in net_free(). What a WebSocket has
+ * queued, and then a close frame, goes out first as far as that needs no waiting. Takes NULL. */
 void net_stream_free(struct net_stream *s);
 
-/* Bytes read from and written to the network by this peer's streams so far. */
+/* Bytes read from and written to the network by this peer's streams so far (HTTP: without the framing of chunks). */
 void net_peer_counters(const struct net_peer *p, uint64_t *ret_received, uint64_t *ret_sent);
 
-/* Writes BASE + "/lightstreamer" + PATH ("/create_session.txt?…" or "") to RET, BASE's host replaced by CONTROL_LINK (NULL or "*": not; else host, host:port, IP (v6 too, with or without brackets), or host/prefix;
- * scheme as before, the port too unless it names one). Returns 0, 1 when the link is not usable, -ENOMEM. */
+/* Replaces RET by BASE + "/lightstreamer" + PATH ("/create_session.txt?…" or ""). BASE may end in "/lightstreamer".
+ * CONTROL_LINK, unless it is NULL or "*", replaces BASE's host and path: host, host:port, an IP (v6 with or without
+ * brackets), or host/prefix; scheme and user information stay, the port too unless the link names one (TLCP, CONOK). Returns 0, 1 when the link is not usable, -ENOMEM. */
 int net_url(const char *base, const char *control_link, const char *path, struct buf *ret);
 
-/* Checks that TEXT is an http(s) URL that can be used as a base; 0, or 1 with a sentence in ERROR. */
+/* Checks that TEXT is an http(s) URL that can be used as a base. Returns 0, or 1 with a sentence added to ERROR. */
 int net_check_url(const char *text, struct buf *error);
 
-/* "libcurl/7.88.1 …", "wslay 1.1.1" for `version`. */
+/* "libcurl/7.88.1 …" and "wslay …" for `version`. */
 const char *net_version(void);
+const char *net_ws_version(void);

@@ -1,0 +1,162 @@
+#include "net/failure.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct failure_row {
+    CURLcode code;
+    enum net_failure failure;
+    const char *says;
+    const char *blame; /* the setting, or NULL */
+    bool detail;       /* libcurl's own words add to it, and can hold no secret */
+};
+
+static const struct failure_row rows[] = {
+    {CURLE_COULDNT_RESOLVE_HOST, NET_RESOLVE, "the name does not resolve", "url", false},
+    {CURLE_COULDNT_RESOLVE_PROXY, NET_PROXY, "the name of the proxy does not resolve", "proxy", false},
+    {CURLE_PROXY, NET_PROXY, "the proxy refused", "proxy", false},
+    {CURLE_COULDNT_CONNECT, NET_CONNECT, "cannot connect", "url", false},
+    {CURLE_INTERFACE_FAILED, NET_CONNECT, "cannot connect", "url", false},
+    {CURLE_OPERATION_TIMEDOUT, NET_TIMEOUT, "no connection in time", "connect_ms", false},
+    {CURLE_SSL_CONNECT_ERROR, NET_TLS, "the TLS handshake failed", NULL, true},
+    {CURLE_SSL_SHUTDOWN_FAILED, NET_TLS, "TLS did not end in good order", NULL, true},
+    {CURLE_SSL_CIPHER, NET_TLS, "no TLS cipher in common", NULL, true},
+    {CURLE_SSL_ENGINE_INITFAILED, NET_TLS, "the TLS library failed", NULL, true},
+    {CURLE_PEER_FAILED_VERIFICATION, NET_CERTIFICATE, "the server's certificate is refused", "url, ca_file",
+     true},
+    {CURLE_SSL_ISSUER_ERROR, NET_CERTIFICATE, "the server's certificate is refused", "ca_file", true},
+    {CURLE_SSL_INVALIDCERTSTATUS, NET_CERTIFICATE, "the server's certificate is refused", NULL, true},
+    {CURLE_SSL_CACERT_BADFILE, NET_CERTIFICATE, "the file of trusted certificates cannot be used", "ca_file",
+     true},
+    {CURLE_SSL_CERTPROBLEM, NET_CERTIFICATE, "our own certificate cannot be used", "cert_file, key_file",
+     true},
+    {CURLE_SSL_CLIENTCERT, NET_CERTIFICATE, "the server wants a certificate of ours", "cert_file", false},
+    {CURLE_GOT_NOTHING, NET_RESET, "the server closed the connection without an answer", NULL, false},
+    {CURLE_PARTIAL_FILE, NET_RESET, "the server closed the connection in the middle", NULL, false},
+    {CURLE_RECV_ERROR, NET_RESET, "the connection was cut", NULL, false},
+    {CURLE_SEND_ERROR, NET_RESET, "the connection was cut while sending", NULL, false},
+    {CURLE_WEIRD_SERVER_REPLY, NET_GARBAGE, "the answer is not HTTP", "url", false},
+    {CURLE_UNSUPPORTED_PROTOCOL, NET_GARBAGE, "the answer is not HTTP/1.1", "url", false},
+    {CURLE_BAD_CONTENT_ENCODING, NET_GARBAGE, "the answer's compression is broken", NULL, false},
+    {CURLE_WRITE_ERROR, NET_GARBAGE, "the answer is not HTTP", NULL, false},
+    {CURLE_OUT_OF_MEMORY, NET_MEMORY, "no memory", NULL, false},
+};
+
+static struct failure_row find_row(CURLcode code)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (rows[i].code == code)
+            return rows[i];
+    return (struct failure_row){code, NET_RESET, curl_easy_strerror(code), NULL, false};
+}
+
+static long info_long(const struct net_stream *s, CURLINFO what)
+{
+    long value = 0;
+    return curl_easy_getinfo(s->easy, what, &value) == CURLE_OK ? value : 0;
+}
+
+static bool happened(const struct net_stream *s, CURLINFO what)
+{
+    curl_off_t when = 0;
+    return curl_easy_getinfo(s->easy, what, &when) == CURLE_OK && when > 0;
+}
+
+/* What the TLS library says, without libcurl's preface. */
+static const char *words(const struct net_stream *s)
+{
+    static const char *const prefaces[] = {"SSL certificate problem: ", "SSL: "};
+    for (size_t i = 0; i < ARRAY_LENGTH(prefaces); i++)
+        if (strncmp(s->error, prefaces[i], strlen(prefaces[i])) == 0)
+            return s->error + strlen(prefaces[i]);
+    return s->error;
+}
+
+/* Failures to connect are the proxy's where there is one; the kernel knows why. */
+static void refine_connect(const struct net_stream *s, struct failure_row *row, const char **detail)
+{
+    long error = info_long(s, CURLINFO_OS_ERRNO);
+    if (s->peer->proxy.url) {
+        row->failure = NET_PROXY;
+        row->says = "cannot connect to the proxy";
+        row->blame = "proxy";
+    }
+    if (error > 0)
+        *detail = strerror((int)error);
+}
+
+/* With TLS 1.3 a server refuses our certificate only after the handshake, and libcurl calls that a failed read. */
+static bool certificate_alert(const struct net_stream *s)
+{
+    return strstr(s->error, "alert") && (strstr(s->error, "certificate") || strstr(s->error, "unknown ca"));
+}
+
+static void refine(const struct net_stream *s, struct failure_row *row, const char **detail)
+{
+    if (row->detail && s->error[0])
+        *detail = words(s);
+    if (row->code == CURLE_COULDNT_CONNECT)
+        refine_connect(s, row, detail);
+    if ((row->code == CURLE_RECV_ERROR || row->code == CURLE_SSL_CONNECT_ERROR) && certificate_alert(s)) {
+        row->failure = NET_CERTIFICATE;
+        row->says = "the server refuses our certificate, or wants one";
+        row->blame = "cert_file";
+        *detail = words(s);
+    }
+}
+
+static void close_with(struct net_stream *s, const struct failure_row *row, int status, const char *detail)
+{
+    char text[NET_TEXT_MAX];
+    const char *proxy = row->failure == NET_PROXY ? s->peer->proxy.authority : NULL;
+    (void)snprintf(text, sizeof text, "%s%s%s: %s%s%s%s%s%s", s->target.authority, proxy ? " through " : "",
+                   proxy ? proxy : "", row->says, detail ? ": " : "", detail ? detail : "",
+                   row->blame ? " (" : "", row->blame ? row->blame : "", row->blame ? ")" : "");
+    stream_closed(s, row->failure, status, text);
+}
+
+void failure_of_curl(struct net_stream *s, CURLcode code)
+{
+    long tunnel = info_long(s, CURLINFO_HTTP_CONNECTCODE);
+    if (tunnel >= 300) {
+        struct failure_row row = {code, NET_PROXY, "the proxy refused the tunnel", "proxy", false};
+        char detail[32];
+        (void)snprintf(detail, sizeof detail, "HTTP status %ld", tunnel);
+        close_with(s, &row, (int)tunnel, detail);
+        return;
+    }
+    struct failure_row row = find_row(code);
+    const char *detail = NULL;
+    refine(s, &row, &detail);
+    close_with(s, &row, 0, detail);
+}
+
+static const char *phase(const struct net_stream *s)
+{
+    if (!happened(s, CURLINFO_NAMELOOKUP_TIME_T))
+        return "while the name was being resolved";
+    if (!happened(s, CURLINFO_CONNECT_TIME_T))
+        return "while connecting";
+    if (s->target.tls && !happened(s, CURLINFO_APPCONNECT_TIME_T))
+        return "in the TLS handshake";
+    return s->state == STREAM_OPEN ? "before the answer was complete" : "while waiting for the answer";
+}
+
+void failure_of_deadline(struct net_stream *s)
+{
+    struct failure_row row = {CURLE_OPERATION_TIMEDOUT, NET_TIMEOUT, "time is up", "connect_ms", false};
+    close_with(s, &row, 0, phase(s));
+}
+
+void failure_of_status(struct net_stream *s, long status, const char *location)
+{
+    AUTO_FREE char *where = location ? target_redirect(&s->target, location) : NULL;
+    struct failure_row row = {CURLE_OK, NET_STATUS,
+                              "the server answered with an HTTP status that is not expected", "url", false};
+    char detail[NET_TEXT_MAX / 2];
+    if (status == 407)
+        row = (struct failure_row){CURLE_OK, NET_PROXY, "the proxy wants other credentials", "proxy", false};
+    (void)snprintf(detail, sizeof detail, "%ld%s%s", status, where ? ", a redirect to " : "",
+                   where ? where : "");
+    close_with(s, &row, (int)status, detail);
+}
