@@ -1,0 +1,68 @@
+#include "proto/line.h"
+
+#include <errno.h>
+
+void line_init(struct line_reader *r, size_t max_bytes)
+{
+    *r = (struct line_reader){0};
+    buf_init(&r->carry, max_bytes);
+}
+
+void line_done(struct line_reader *r)
+{
+    buf_done(&r->carry);
+    r->input = SPAN_EMPTY;
+}
+
+void line_reset(struct line_reader *r)
+{
+    buf_clear(&r->carry);
+    r->input = SPAN_EMPTY;
+    r->carried = false;
+}
+
+void line_feed(struct line_reader *r, struct span bytes)
+{
+    r->input = bytes;
+}
+
+static struct span without_cr(struct span line)
+{
+    if (line.len && line.at[line.len - 1] == '\r')
+        line.len--;
+    return line;
+}
+
+static int line_carry(struct line_reader *r, struct span part)
+{
+    buf_add_span(&r->carry, part);
+    int e = buf_error(&r->carry);
+    return e == -ENOBUFS ? LINE_TOO_LONG : e;
+}
+
+int line_next(struct line_reader *r, struct span *ret)
+{
+    if (r->carried) {
+        buf_clear(&r->carry);
+        r->carried = false;
+    }
+    const char *end = r->input.len ? memchr(r->input.at, '\n', r->input.len) : NULL;
+    if (!end) {
+        int e = line_carry(r, r->input);
+        r->input = SPAN_EMPTY;
+        return e ? e : LINE_NONE;
+    }
+    struct span line = span_make(r->input.at, (size_t)(end - r->input.at));
+    r->input = span_make(end + 1, r->input.len - line.len - 1);
+    if (line.len > r->carry.max)
+        return LINE_TOO_LONG;
+    if (r->carry.len) {
+        int e = line_carry(r, line);
+        if (e)
+            return e;
+        r->carried = true;
+        line = buf_span(&r->carry);
+    }
+    *ret = without_cr(line);
+    return 0;
+}

@@ -1,0 +1,580 @@
+#include "proto/table.h"
+
+#include <errno.h>
+
+#include "base/escape.h"
+#include "proto/delta.h"
+#include "proto/limits.h"
+
+static const char *const command_names[] = {"ADD", "UPDATE", "DELETE"};
+static const char *const mode_names[] = {"MERGE", "DISTINCT", "COMMAND", "RAW"};
+
+const char *table_mode_name(enum table_mode mode)
+{
+    return mode_names[mode];
+}
+
+const char *table_command_name(enum table_command command)
+{
+    return command_names[command];
+}
+
+/* ---- cells ---- */
+
+static struct span cell_value(const struct cell *c)
+{
+    return span_make(c->at, c->len);
+}
+
+static struct span cell_published(const struct cell *c)
+{
+    return span_make(c->at + c->len, c->published_len);
+}
+
+static bool cell_is(const struct cell *c, bool is_null, struct span value)
+{
+    return c->is_set && c->is_null == is_null && span_equal(cell_value(c), value);
+}
+
+/* Puts VALUE and what t->encoded holds into the cell. VALUE must not point into it. */
+static int cell_fill(struct table *t, struct cell *c, bool is_null, struct span value)
+{
+    size_t need = value.len + t->encoded.len;
+    if (need > c->cap) {
+        size_t cap = need < 16 ? 16 : need + need / 2;
+        char *grown = realloc(c->at, cap);
+        if (!grown)
+            return -ENOMEM;
+        c->at = grown;
+        c->cap = (uint32_t)cap;
+    }
+    if (value.len)
+        memcpy(c->at, value.at, value.len);
+    if (t->encoded.len)
+        memcpy(c->at + value.len, t->encoded.at, t->encoded.len);
+    c->len = (uint32_t)value.len;
+    c->published_len = (uint32_t)t->encoded.len;
+    c->is_set = true;
+    c->is_null = is_null;
+    return 0;
+}
+
+/* Sets a cell that is published. Returns 1 when that changed its value, 0 when not, -ENOMEM. */
+static int cell_set(struct table *t, struct cell *c, size_t field, bool is_null, struct span value)
+{
+    if (cell_is(c, is_null, value))
+        return 0;
+    buf_clear(&t->encoded);
+    int r = t->hooks.encode(t->hooks.userdata, field, is_null, value, &t->encoded);
+    if (r == 0)
+        r = buf_error(&t->encoded) ? -ENOMEM : cell_fill(t, c, is_null, value);
+    return r < 0 ? r : 1;
+}
+
+/* Sets a cell that only later deltas refer to. */
+static int cell_set_base(struct table *t, struct cell *c, bool is_null, struct span value)
+{
+    if (cell_is(c, is_null, value))
+        return 0;
+    buf_clear(&t->encoded);
+    return cell_fill(t, c, is_null, value);
+}
+
+/* ---- rows ---- */
+
+static struct row *row_new(struct table *t)
+{
+    struct row *row = calloc(1, sizeof *row + t->n_fields * sizeof row->cells[0]);
+    if (!row)
+        return NULL;
+    list_init(&row->link);
+    row->id = ++t->next_row_id;
+    return row;
+}
+
+static void row_free(const struct table *t, struct row *row)
+{
+    if (!row)
+        return;
+    for (size_t i = 0; i < t->n_fields; i++)
+        free(row->cells[i].at);
+    list_remove(&row->link);
+    free(row->key);
+    free(row);
+}
+
+static struct row *row_of(struct list *link)
+{
+    return CONTAINER_OF(link, struct row, link);
+}
+
+void table_clear(struct table *t, struct item *item)
+{
+    item->shown = false;
+    LIST_EACH_SAFE(link, &item->rows)
+    row_free(t, row_of(link));
+    map_done(&item->keys);
+}
+
+static void item_void(struct table *t, struct item *item)
+{
+    table_clear(t, item);
+    item->has_base = false;
+    item->in_snapshot = t->options.snapshot || t->options.snapshot_length;
+    /* The base's memory stays for the next update, its values do not. */
+    if (item->base)
+        for (size_t i = 0; i < t->n_fields; i++)
+            item->base->cells[i].is_set = false;
+}
+
+void table_void(struct table *t)
+{
+    for (size_t i = 0; i < t->n_items; i++)
+        item_void(t, &t->items[i]);
+}
+
+static void drop_items(struct table *t)
+{
+    for (size_t i = 0; i < t->n_items; i++) {
+        struct item *item = &t->items[i];
+        table_clear(t, item);
+        row_free(t, item->base);
+        if (item->user)
+            t->hooks.drop_user(t->hooks.userdata, item->user);
+    }
+    free(t->items);
+    free(t->changed);
+    free(t->published);
+    t->items = NULL;
+    t->changed = NULL;
+    t->published = NULL;
+    t->n_items = t->n_fields = 0;
+}
+
+/* ---- life ---- */
+
+static int copy_texts(struct table_options *to, const struct table_options *from)
+{
+    const char **texts[] = {&to->name,     &to->group,       &to->schema,       &to->data_adapter,
+                            &to->selector, &to->buffer_size, &to->max_frequency};
+    const char *const sources[] = {from->name,     from->group,       from->schema,       from->data_adapter,
+                                   from->selector, from->buffer_size, from->max_frequency};
+    int r = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        *texts[i] = sources[i] ? strdup(sources[i]) : NULL;
+        if (sources[i] && !*texts[i])
+            r = -ENOMEM;
+    }
+    return r;
+}
+
+static void free_texts(struct table_options *o)
+{
+    const char *texts[] = {o->name,     o->group,       o->schema,       o->data_adapter,
+                           o->selector, o->buffer_size, o->max_frequency};
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+        free((void *)(uintptr_t)texts[i]);
+}
+
+int table_new(const struct table_options *options, const struct table_hooks *hooks, struct table **ret)
+{
+    struct table *t = calloc(1, sizeof *t);
+    if (!t)
+        return -ENOMEM;
+    t->options = *options;
+    t->hooks = *hooks;
+    buf_init(&t->decoded, LIMIT_VALUE_BYTES);
+    buf_init(&t->encoded, LIMIT_VALUE_BYTES * 8);
+    int r = copy_texts(&t->options, options);
+    if (r < 0) {
+        table_free(t);
+        return r;
+    }
+    *ret = t;
+    return 0;
+}
+
+void table_free(struct table *t)
+{
+    if (!t)
+        return;
+    drop_items(t);
+    free(t->null_cell.at);
+    free(t->key_cell.at);
+    free(t->delete_cell.at);
+    buf_done(&t->decoded);
+    buf_done(&t->encoded);
+    free_texts(&t->options);
+    free(t);
+}
+
+static const char *check_counts(const struct table *t, uint64_t items, uint64_t fields, uint64_t key_field,
+                                uint64_t command_field)
+{
+    if (t->options.n_items ? items != t->options.n_items : items == 0 || items > LIMIT_ITEMS)
+        return t->options.n_items ? "the server counts other items than are configured"
+                                  : "an impossible count of items";
+    if (t->options.n_fields ? fields != t->options.n_fields : fields == 0 || fields > LIMIT_FIELDS)
+        return t->options.n_fields ? "the server counts other fields than are configured"
+                                   : "an impossible count of fields";
+    if (t->options.mode != TABLE_COMMAND)
+        return key_field || command_field ? "SUBCMD for a table that is not in mode COMMAND" : NULL;
+    if (key_field == 0 || command_field == 0)
+        return "SUBOK, without key and command, for a table in mode COMMAND";
+    return key_field > fields || command_field > fields || key_field == command_field
+               ? "an impossible key or command field"
+               : NULL;
+}
+
+static int make_items(struct table *t, size_t items, size_t fields)
+{
+    drop_items(t);
+    t->items = calloc(items, sizeof t->items[0]);
+    t->changed = calloc((fields + 63) / 64, sizeof t->changed[0]);
+    t->published = calloc(fields, sizeof t->published[0]);
+    if (!t->items || !t->changed || !t->published) {
+        drop_items(t);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < items; i++) {
+        t->items[i].pos = i + 1;
+        list_init(&t->items[i].rows);
+    }
+    t->n_items = items;
+    t->n_fields = fields;
+    return 0;
+}
+
+int table_begin(struct table *t, uint64_t items, uint64_t fields, uint64_t key_field, uint64_t command_field,
+                const char **ret_why)
+{
+    const char *why = check_counts(t, items, fields, key_field, command_field);
+    if (why) {
+        *ret_why = why;
+        return TABLE_BAD;
+    }
+    if (items != t->n_items || fields != t->n_fields) {
+        int r = make_items(t, (size_t)items, (size_t)fields);
+        if (r < 0)
+            return r;
+    }
+    t->key_field = (size_t)key_field;
+    t->command_field = (size_t)command_field;
+    table_void(t);
+    return 0;
+}
+
+struct item *table_item(const struct table *t, uint64_t item)
+{
+    return item >= 1 && item <= t->n_items ? &t->items[item - 1] : NULL;
+}
+
+void table_end_snapshot(struct item *item)
+{
+    item->in_snapshot = false;
+}
+
+/* ---- updates ---- */
+
+static void mark_changed(struct table *t, size_t field)
+{
+    t->changed[field / 64] |= (uint64_t)1 << field % 64;
+}
+
+static void mark_none(struct table *t)
+{
+    memset(t->changed, 0, (t->n_fields + 63) / 64 * sizeof t->changed[0]);
+}
+
+static void mark_all(struct table *t)
+{
+    mark_none(t);
+    for (size_t i = 0; i < t->n_fields; i++)
+        mark_changed(t, i);
+}
+
+/* The value that a delta gives to a cell, decoded: borrowed from the line or from t->decoded. Returns 0, TABLE_BAD, -ENOMEM. */
+static int resolve(struct table *t, const struct delta *delta, const struct cell *c, struct span *ret,
+                   const char **ret_why)
+{
+    if (delta->kind == DELTA_NULL) {
+        *ret = SPAN_EMPTY;
+        return 0;
+    }
+    if (delta->kind == DELTA_VALUE && (!delta->text.len || !memchr(delta->text.at, '%', delta->text.len))) {
+        *ret = delta->text;
+        return 0;
+    }
+    buf_clear(&t->decoded);
+    if (buf_reserve(&t->decoded, delta->text.len) < 0)
+        return -ENOMEM;
+    ptrdiff_t n = escape_unpercent(t->decoded.at, delta->text);
+    if (n < 0) {
+        *ret_why = "a '%' without two hex digits";
+        return TABLE_BAD;
+    }
+    *ret = span_make(t->decoded.at, (size_t)n);
+    if (delta->kind == DELTA_VALUE)
+        return 0;
+    (void)c;
+    *ret_why = "a diff, which was not asked for";
+    return TABLE_BAD;
+}
+
+/* One told field of the base. COMMAND publishes the key's row instead, so there the base keeps values alone. */
+static int apply_field(struct table *t, struct row *base, size_t field, const struct delta *delta,
+                       const char **ret_why)
+{
+    struct cell *c = &base->cells[field];
+    struct span value;
+    int r = resolve(t, delta, c, &value, ret_why);
+    if (r != 0)
+        return r;
+    bool is_null = delta->kind == DELTA_NULL;
+    if (t->options.mode == TABLE_COMMAND)
+        return cell_set_base(t, c, is_null, value);
+    r = cell_set(t, c, field, is_null, value);
+    if (r > 0)
+        mark_changed(t, field);
+    return r < 0 ? r : 0;
+}
+
+/* All tokens of a line onto the base. */
+static int apply_values(struct table *t, struct item *item, struct span values, const char **ret_why)
+{
+    size_t field = 0;
+    struct delta delta;
+    int r;
+    while ((r = delta_next(&values, t->n_fields - field, &delta)) == 0) {
+        if (delta.kind != DELTA_UNCHANGED) {
+            r = apply_field(t, item->base, field, &delta, ret_why);
+            if (r != 0)
+                return r;
+        } else if (!item->has_base) {
+            *ret_why = "an unchanged field in a first update";
+            return TABLE_BAD;
+        }
+        field += delta.fields;
+    }
+    if (r == DELTA_BAD || field != t->n_fields) {
+        *ret_why = r == DELTA_BAD ? "too many fields, or a token that is none" : "too few fields";
+        return TABLE_BAD;
+    }
+    return 0;
+}
+
+static void publish_row(struct table *t, struct item *item, struct row *row, struct table_update *ret)
+{
+    table_published(t, row, t->published);
+    *ret = (struct table_update){.item = item,
+                                 .row = row,
+                                 .snapshot = item->in_snapshot,
+                                 .values = t->published,
+                                 .changed = t->changed};
+}
+
+static int command_of(const struct cell *c, enum table_command *ret)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(command_names); i++)
+        if (!c->is_null && span_is(cell_value(c), command_names[i])) {
+            *ret = (enum table_command)i;
+            return 0;
+        }
+    return TABLE_BAD;
+}
+
+static int find_or_add_row(struct table *t, struct item *item, struct span key, struct row **ret,
+                           const char **ret_why)
+{
+    struct row *row = map_get(&item->keys, key);
+    if (!row) {
+        if (item->keys.count >= LIMIT_KEYS_PER_ITEM) {
+            *ret_why = "more keys in one item than can be kept";
+            return TABLE_BAD;
+        }
+        row = row_new(t);
+        if (!row)
+            return -ENOMEM;
+        row->key = span_dup(key);
+        row->key_len = key.len;
+        if (!row->key || map_add(&item->keys, span_make(row->key, key.len), row) < 0) {
+            row_free(t, row);
+            return -ENOMEM;
+        }
+        list_append(&item->rows, &row->link);
+    }
+    *ret = row;
+    return 0;
+}
+
+/* ADD and UPDATE: the key's row becomes what the base says; published as the first of its key, or not. */
+static int command_upsert(struct table *t, struct item *item, struct span key, struct table_update *ret,
+                          const char **ret_why)
+{
+    struct row *row;
+    int r = find_or_add_row(t, item, key, &row, ret_why);
+    if (r != 0)
+        return r;
+    row->command = row->kseq ? TABLE_UPDATE : TABLE_ADD;
+    for (size_t i = 0; i < t->n_fields; i++) {
+        const struct cell *base = &item->base->cells[i];
+        bool is_command = i + 1 == t->command_field;
+        struct span value = is_command ? span_of(command_names[row->command]) : cell_value(base);
+        r = cell_set(t, &row->cells[i], i, !is_command && base->is_null, value);
+        if (r < 0)
+            return r;
+        if (r > 0)
+            mark_changed(t, i);
+    }
+    if (row->kseq++ == 0)
+        mark_all(t);
+    publish_row(t, item, row, ret);
+    ret->key = span_make(row->key, row->key_len);
+    ret->command = row->command;
+    ret->kseq = row->kseq;
+    return 0;
+}
+
+static int command_delete(struct table *t, struct item *item, struct span key, struct table_update *ret)
+{
+    size_t key_at = t->key_field - 1, command_at = t->command_field - 1;
+    int r = cell_set(t, &t->null_cell, key_at, true, SPAN_EMPTY);
+    if (r >= 0)
+        r = cell_set(t, &t->key_cell, key_at, false, key);
+    if (r >= 0)
+        r = cell_set(t, &t->delete_cell, command_at, false, span_of(command_names[TABLE_DELETE]));
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < t->n_fields; i++)
+        t->published[i] = cell_published(i == key_at       ? &t->key_cell
+                                         : i == command_at ? &t->delete_cell
+                                                           : &t->null_cell);
+    mark_all(t);
+    t->changed[key_at / 64] &= ~((uint64_t)1 << key_at % 64);
+    struct row *row = map_remove(&item->keys, key);
+    *ret = (struct table_update){.item = item,
+                                 .snapshot = item->in_snapshot,
+                                 .values = t->published,
+                                 .changed = t->changed,
+                                 .key = cell_value(&t->key_cell),
+                                 .command = TABLE_DELETE,
+                                 .kseq = row ? row->kseq + 1 : 1};
+    row_free(t, row);
+    return 0;
+}
+
+static int apply_command(struct table *t, struct item *item, struct table_update *ret, const char **ret_why)
+{
+    const struct cell *key = &item->base->cells[t->key_field - 1];
+    enum table_command command;
+    if (key->is_null || command_of(&item->base->cells[t->command_field - 1], &command) != 0) {
+        *ret_why = key->is_null ? "a row without a key" : "a command that is none";
+        return TABLE_BAD;
+    }
+    if (command == TABLE_DELETE)
+        return command_delete(t, item, cell_value(key), ret);
+    return command_upsert(t, item, cell_value(key), ret, ret_why);
+}
+
+int table_apply(struct table *t, uint64_t number, struct span values, struct table_update *ret,
+                const char **ret_why)
+{
+    struct item *item = table_item(t, number);
+    if (!item) {
+        *ret_why = "an item that the table does not have";
+        return TABLE_BAD;
+    }
+    if (!item->base && !(item->base = row_new(t)))
+        return -ENOMEM;
+    mark_none(t);
+    int r = apply_values(t, item, values, ret_why);
+    if (r != 0)
+        return r;
+    item->has_base = true;
+    if (t->options.mode == TABLE_COMMAND)
+        return apply_command(t, item, ret, ret_why);
+    if (!item->shown)
+        mark_all(t);
+    item->shown = true;
+    publish_row(t, item, item->base, ret);
+    /* MERGE has no EOS: its snapshot is the first update alone. */
+    if (t->options.mode == TABLE_MERGE)
+        item->in_snapshot = false;
+    return 0;
+}
+
+/* ---- rows for replays ---- */
+
+static struct row *next_in_item(const struct table *t, const struct item *item, const struct row *after)
+{
+    if (t->options.mode == TABLE_MERGE)
+        return !after && item->shown ? item->base : NULL;
+    if (t->options.mode != TABLE_COMMAND)
+        return NULL;
+    struct list *next = after ? after->link.next : item->rows.next;
+    return next != &item->rows ? row_of(next) : NULL;
+}
+
+bool table_next_row(const struct table *t, struct item **item, struct row **row)
+{
+    size_t at = *item ? (*item)->pos - 1 : 0;
+    struct row *after = *row;
+    for (; at < t->n_items; at++, after = NULL) {
+        struct row *found = next_in_item(t, &t->items[at], after);
+        if (found) {
+            *item = &t->items[at];
+            *row = found;
+            return true;
+        }
+    }
+    *item = NULL;
+    *row = NULL;
+    return false;
+}
+
+void table_published(const struct table *t, const struct row *row, struct span *values)
+{
+    for (size_t i = 0; i < t->n_fields; i++)
+        values[i] = cell_published(&row->cells[i]);
+}
+
+struct span table_key(const struct table *t, const struct row *row)
+{
+    return t->options.mode == TABLE_COMMAND ? span_make(row->key, row->key_len) : SPAN_EMPTY;
+}
+
+static int encode_cell_again(struct table *t, struct cell *c, size_t field)
+{
+    if (!c->is_set || !c->published_len)
+        return 0;
+    buf_clear(&t->decoded);
+    buf_add_span(&t->decoded, cell_value(c));
+    if (buf_error(&t->decoded))
+        return -ENOMEM;
+    c->is_set = false;
+    int r = cell_set(t, c, field, c->is_null, buf_span(&t->decoded));
+    c->is_set = true;
+    return r < 0 ? r : 0;
+}
+
+static int encode_row_again(struct table *t, struct row *row)
+{
+    int r = 0;
+    for (size_t i = 0; i < t->n_fields && r == 0; i++)
+        r = encode_cell_again(t, &row->cells[i], i);
+    return r;
+}
+
+int table_encode_again(struct table *t)
+{
+    t->null_cell.is_set = t->key_cell.is_set = t->delete_cell.is_set = false;
+    for (size_t i = 0; i < t->n_items; i++) {
+        int r = t->items[i].base ? encode_row_again(t, t->items[i].base) : 0;
+        LIST_EACH(link, &t->items[i].rows)
+        if (r == 0)
+            r = encode_row_again(t, row_of(link));
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
