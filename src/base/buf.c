@@ -34,7 +34,9 @@ int buf_reserve(struct buf *b, size_t extra)
     size_t need = b->len + extra;
     size_t cap = b->cap ? b->cap : BUF_FIRST_BYTES;
     while (cap < need)
-        cap = cap > b->max / 2 ? need : cap * 2;
+        cap = cap > b->max / 2 ? b->max : cap * 2;
+    if (cap > b->max)
+        cap = b->max;
     char *grown = realloc(b->at, cap);
     if (!grown)
         return b->error = -ENOMEM;
