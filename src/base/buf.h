@@ -42,10 +42,12 @@ void buf_add_text(struct buf *b, const char *text);
 void buf_add_char(struct buf *b, char c);
 void buf_add_u64(struct buf *b, uint64_t value);
 void buf_add_i64(struct buf *b, int64_t value);
+/* Needs room for one byte more than the text. */
 void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Forgets the first N bytes (N <= len), moving the rest to the front. */
 void buf_drop_front(struct buf *b, size_t n);
 
-/* Adds a NUL that is not counted in len, and returns the text; borrowed until the next change. "" after an error. */
+/* Adds a NUL that is not counted in len, and returns the text; borrowed until the next change. "" after
+ * an error; there must be room for that byte, too. */
 const char *buf_text(struct buf *b);

@@ -3,8 +3,8 @@
 
 #include "base/buf.h"
 
-/* Adds S with everything but [A-Za-z0-9._~*-] and bytes above 0x7f… percent-encoded: what a request's value needs
- * (PROTOCOL.md, "Requests": CR LF & = % + must be encoded, more is allowed; all non-ASCII is encoded too). */
+/* Adds S with everything but [A-Za-z0-9._~*-] percent-encoded: what a request's value needs, and more (PROTOCOL.md,
+ * "Requests": CR LF & = % + must be encoded, the rest may). */
 void escape_percent(struct buf *out, struct span s);
 
 /* Decodes %XX from S into OUT, which must have room for s.len bytes; '+' stays '+'.
