@@ -35,7 +35,7 @@ AC_DEFUN([LSBRIDGE_COMPILER_FLAGS], [
   WARNING_FLAGS=
   m4_foreach_w([flag], [-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
     -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wformat-signedness
-    -Wimplicit-fallthrough -Wswitch-enum -Wvla -Wnull-dereference -Wdouble-promotion -Wlogical-op
+    -Wimplicit-fallthrough -Wswitch-enum -Wvla -Wdouble-promotion -Wlogical-op
     -Wduplicated-cond -Wduplicated-branches -Wcast-qual -Wcast-align -Wconversion -Wunused-macros
     -Wno-gnu-statement-expression -Wno-gnu-zero-variadic-macro-arguments],
     [LSBRIDGE_TRY_FLAG([WARNING_FLAGS], flag)])

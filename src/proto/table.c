@@ -4,6 +4,7 @@
 
 #include "base/escape.h"
 #include "proto/delta.h"
+#include "proto/diff.h"
 #include "proto/limits.h"
 
 static const char *const command_names[] = {"ADD", "UPDATE", "DELETE"};
@@ -112,7 +113,7 @@ void table_clear(struct table *t, struct item *item)
 {
     item->shown = false;
     LIST_EACH_SAFE(link, &item->rows)
-    row_free(t, row_of(link));
+        row_free(t, row_of(link));
     map_done(&item->keys);
 }
 
@@ -184,6 +185,7 @@ int table_new(const struct table_options *options, const struct table_hooks *hoo
     t->options = *options;
     t->hooks = *hooks;
     buf_init(&t->decoded, LIMIT_VALUE_BYTES);
+    buf_init(&t->patched, LIMIT_VALUE_BYTES);
     buf_init(&t->encoded, LIMIT_VALUE_BYTES * 8);
     int r = copy_texts(&t->options, options);
     if (r < 0) {
@@ -203,6 +205,7 @@ void table_free(struct table *t)
     free(t->key_cell.at);
     free(t->delete_cell.at);
     buf_done(&t->decoded);
+    buf_done(&t->patched);
     buf_done(&t->encoded);
     free_texts(&t->options);
     free(t);
@@ -293,6 +296,26 @@ static void mark_all(struct table *t)
         mark_changed(t, i);
 }
 
+/* A diff against the cell's value; the result is borrowed from t->patched. Returns 0, TABLE_BAD, -ENOMEM. */
+static int apply_diff(struct table *t, enum delta_kind kind, const struct cell *c, struct span diff,
+                      struct span *ret, const char **ret_why)
+{
+    if (!c->is_set || c->is_null) {
+        *ret_why = "a diff of a value that is not there";
+        return TABLE_BAD;
+    }
+    buf_clear(&t->patched);
+    int r = kind == DELTA_JSON_PATCH ? diff_json_patch(cell_value(c), diff, &t->patched)
+                                     : diff_tlcp(cell_value(c), diff, &t->patched);
+    if (r > 0) {
+        *ret_why =
+            kind == DELTA_JSON_PATCH ? "a JSON Patch that does not apply" : "a TLCP-diff that does not apply";
+        return TABLE_BAD;
+    }
+    *ret = buf_span(&t->patched);
+    return r;
+}
+
 /* The value that a delta gives to a cell, decoded: borrowed from the line or from t->decoded. Returns 0, TABLE_BAD, -ENOMEM. */
 static int resolve(struct table *t, const struct delta *delta, const struct cell *c, struct span *ret,
                    const char **ret_why)
@@ -314,11 +337,7 @@ static int resolve(struct table *t, const struct delta *delta, const struct cell
         return TABLE_BAD;
     }
     *ret = span_make(t->decoded.at, (size_t)n);
-    if (delta->kind == DELTA_VALUE)
-        return 0;
-    (void)c;
-    *ret_why = "a diff, which was not asked for";
-    return TABLE_BAD;
+    return delta->kind == DELTA_VALUE ? 0 : apply_diff(t, delta->kind, c, *ret, ret, ret_why);
 }
 
 /* One told field of the base. COMMAND publishes the key's row instead, so there the base keeps values alone. */
@@ -571,8 +590,8 @@ int table_encode_again(struct table *t)
     for (size_t i = 0; i < t->n_items; i++) {
         int r = t->items[i].base ? encode_row_again(t, t->items[i].base) : 0;
         LIST_EACH(link, &t->items[i].rows)
-        if (r == 0)
-            r = encode_row_again(t, row_of(link));
+            if (r == 0)
+                r = encode_row_again(t, row_of(link));
         if (r < 0)
             return r;
     }

@@ -75,7 +75,7 @@ struct table {
     uint64_t *changed;                            /* bit map over fields, of the last update */
     struct span *published;                       /* n_fields published spans, of the last update */
     struct cell null_cell, key_cell, delete_cell; /* what a DELETE publishes */
-    struct buf decoded, encoded;                  /* bytes on their way into a cell */
+    struct buf decoded, patched, encoded;                 /* bytes on their way into a cell */
 };
 
 /* Copies OPTIONS. Returns 0 or -ENOMEM. */

@@ -120,7 +120,7 @@ void tlcp_decode(struct buf *out, struct span text)
 
 void tlcp_line_begin(struct buf *out)
 {
-    if (out->len)
+    if (out->len && out->at[out->len - 1] != '\n')
         buf_add_text(out, "\r\n");
 }
 

@@ -1,0 +1,204 @@
+/* The session machine (PROTOCOL.md, "The session's life"): it is told what happened (bytes came, the stream opened or closed, the time is now T) and
+ * is then asked, until it has none, for actions (what to open, send, close) and for events (what to publish). It calls nobody
+ * back but the tables' hooks, and knows no clock, no socket and no log.
+ *
+ * Every `now` is a monotonic time in ms and never goes back. After every call that is given a `now`: take all events, take all actions, and call
+ * session_tick() at session_deadline(). */
+#pragma once
+
+#include "proto/limits.h"
+#include "proto/table.h"
+#include "proto/tlcp.h"
+
+enum session_transport { SESSION_WS_STREAMING, SESSION_HTTP_STREAMING };
+
+/* What PROTOCOL.md and INTERFACE.md ("session setting") call by the same names. Texts are copied; NULL is not sent. */
+struct session_options {
+    enum session_transport transport;
+    const char *adapter_set;
+    const char *max_bandwidth_kbps;
+    const char *supported_diffs; /* "P,T", or "" to ask for none; always sent */
+    uint64_t keepalive_ms;       /* 0: the server's choice */
+    uint64_t stalled_ms, reconnect_ms, recovery_ms, connect_ms;
+    uint64_t retry_ms, retry_max_ms;
+    uint64_t retry_refused_ms; /* 0: never */
+    uint64_t content_length_bytes;
+    bool ignore_control_link;
+};
+
+struct session;
+
+/* SEED makes jitter repeatable. Returns 0 or -ENOMEM. The session is stopped until session_start(). */
+int session_new(const struct session_options *options, uint64_t seed, struct session **ret);
+/* Frees its tables too (their hooks' drop_user is called). Says nothing to the server: session_stop() does. Takes NULL. */
+void session_free(struct session *s);
+
+/* ---- what happens to it ---- */
+
+/* Connects, from stopped or refused; otherwise nothing. */
+void session_start(struct session *s, uint64_t now);
+/* Ends it, on the server too, until session_start(). REASON goes to the events and gaps. */
+void session_stop(struct session *s, uint64_t now, const char *reason);
+
+/* The answers to SESSION_ASK_CREDENTIALS; NULL: none. */
+void session_credentials(struct session *s, uint64_t now, const char *user, const char *password);
+void session_credentials_failed(struct session *s, uint64_t now, const char *why);
+
+/* The stream is open: the response's head (200) or the WebSocket handshake. */
+void session_opened(struct session *s, uint64_t now);
+
+enum session_fault {
+    SESSION_FAULT_PASSING, /* network, time-out, 5xx…: try again */
+    SESSION_FAULT_LASTING, /* certificate, 3xx, 4xx: nothing will change by itself */
+};
+/* The stream ended by itself (not by SESSION_CLOSE). CODE: an HTTP status, or 0. */
+void session_closed(struct session *s, uint64_t now, enum session_fault fault, int code, const char *why);
+
+/* Bytes of the stream; *borrowed until* session_next_event() returned 0. Feed no more before that. */
+void session_feed(struct session *s, uint64_t now, struct span bytes);
+
+/* The response to SESSION_CONTROL: its bytes (likewise), and its end. OK: it arrived whole, with status 200. */
+void session_control_feed(struct session *s, uint64_t now, struct span bytes);
+void session_control_closed(struct session *s, uint64_t now, bool ok, const char *why);
+
+void session_tick(struct session *s, uint64_t now);
+/* When session_tick() has something to do; UINT64_MAX: never. */
+uint64_t session_deadline(const struct session *s);
+
+/* Nothing is read from the stream while HELD: a consumer is at its mark. The clocks that wait for bytes stand still. ANNOUNCE: say so as a
+ * transition. */
+void session_hold(struct session *s, uint64_t now, bool held, bool announce);
+
+/* ---- what it wants ---- */
+
+enum session_action_kind {
+    SESSION_ASK_CREDENTIALS, /* a new session is about to be made */
+    SESSION_OPEN,            /* a stream: WebSocket, or a POST of `name` with `body` */
+    SESSION_SEND,            /* `body` as one message on the WebSocket */
+    SESSION_CLOSE,           /* the stream; nothing of it may be told any more */
+    SESSION_CONTROL,         /* a POST of `name` with `body` beside the stream; one at a time */
+    SESSION_CONTROL_ABANDON, /* that POST, should it be under way: nothing of it may be told any more */
+    SESSION_FAREWELL,        /* a POST of `name` with `body` whose answer nobody waits for */
+};
+
+struct session_action {
+    enum session_action_kind kind;
+    bool websocket;           /* OPEN */
+    const char *control_link; /* OPEN, CONTROL, FAREWELL: instead of the configured host; NULL: none */
+    const char *name;         /* "create_session", "bind_session", "control" */
+    struct span body;         /* all borrowed until the next call on the session */
+};
+
+/* Returns whether there was one. */
+bool session_next_action(struct session *s, uint64_t now, struct session_action *ret);
+
+/* ---- what comes out ---- */
+
+enum session_state { SESSION_CONNECTING, SESSION_CONNECTED, SESSION_RECONNECTING, SESSION_DISCONNECTED };
+enum session_continuity {
+    SESSION_CONTINUITY_NONE,
+    SESSION_NEW,
+    SESSION_PRESERVED,
+    SESSION_RECOVERED,
+    SESSION_REPLACED
+};
+
+/* A transition, as the status socket tells it. */
+struct session_report {
+    enum session_state state, previous;
+    const char *detail;                 /* a constant */
+    enum session_continuity continuity; /* on SESSION_CONNECTED */
+    char id_end[8];                     /* the last six characters of the session id, or "" */
+    char reason[LIMIT_REASON_BYTES];    /* or "" */
+    bool has_code;
+    int code; /* the server's, or an HTTP status */
+    bool has_retry;
+    uint64_t retry_in_ms;
+};
+
+enum session_table_state {
+    SESSION_TABLE_PENDING,
+    SESSION_TABLE_ACTIVE,
+    SESSION_TABLE_FAILED,
+    SESSION_TABLE_SILENT,
+    SESSION_TABLE_DELETED
+};
+
+/* One table in a session; fields are read-only outside proto/. */
+struct session_table {
+    struct table *table;
+    enum session_table_state state;
+    char max_frequency[32]; /* as the server granted it (CONF), or "" */
+    bool has_code;
+    int code; /* why it failed */
+    char reason[LIMIT_REASON_BYTES];
+    void *user; /* the caller's */
+
+    /* proto/session's own */
+    struct list link, pending_link;
+    uint64_t sub_id;                    /* 0: not asked for in this session */
+    uint64_t retry_failed_ms, retry_at; /* retry_at UINT64_MAX: not planned */
+    unsigned retries;   /* in a row: back-off of what the server's trouble makes us ask again */
+    uint64_t reconf_id; /* of the reconf that waits for its answer; 0: none */
+    bool reconf_wanted;
+    size_t gap_at;          /* next item to be told a gap; SIZE_MAX: no gap pending */
+    const char *gap_reason; /* a constant, or the session's text */
+    bool announce;          /* its state is to be told */
+    bool replaced;          /* going away silently: another takes its name */
+};
+
+enum session_event_kind {
+    SESSION_EVENT_STATE, /* report */
+    SESSION_EVENT_TABLE, /* table; its state, in the struct. SESSION_TABLE_DELETED is its last event: the table is freed by the next call; `replaced` ones are not to be told */
+    SESSION_EVENT_UPDATE, /* table, update */
+    SESSION_EVENT_EOS,    /* table, item */
+    SESSION_EVENT_CLEAR,  /* table, item */
+    SESSION_EVENT_LOST,   /* table, item, count */
+    SESSION_EVENT_GAP,    /* table, item, text: the reason */
+    SESSION_EVENT_ODDITY, /* text: something the server should not have said, once per kind and session */
+};
+
+struct session_event {
+    enum session_event_kind kind;
+    const struct session_report *report;
+    struct session_table *table;
+    struct item *item;
+    struct table_update update;
+    uint64_t count;
+    const char *text;
+};
+
+/* Takes the next event; everything in it is borrowed until the next call on the session. Returns whether there was one. */
+bool session_next_event(struct session *s, uint64_t now, struct session_event *ret);
+
+/* ---- tables ---- */
+
+/* Adds a table at the end; it is subscribed as soon as there is a session. RETRY_FAILED_MS 0: never again. *RET is borrowed until its SESSION_TABLE_DELETED.
+ * Returns 0 or -ENOMEM. */
+int session_add_table(struct session *s, uint64_t now, const struct table_options *options,
+                      const struct table_hooks *hooks, uint64_t retry_failed_ms, void *user,
+                      struct session_table **ret);
+
+/* Deletes it: from the server, with a gap, and then SESSION_TABLE_DELETED. REPLACED: it makes room for another of its name. */
+void session_remove_table(struct session *s, uint64_t now, struct session_table *t, bool replaced);
+
+/* Asks the server for another frequency; the table's own options follow. Returns 0 or -ENOMEM. */
+int session_reconf(struct session *s, uint64_t now, struct session_table *t, const char *max_frequency);
+
+/* The tables in their order: NULL gives the first, the last gives NULL. */
+struct session_table *session_next_table(const struct session *s, const struct session_table *after);
+
+/* ---- for status ---- */
+
+/* The last report; also before any event of it was taken. */
+const struct session_report *session_last_report(const struct session *s);
+bool session_is_stopped(const struct session *s);
+
+struct session_counters {
+    uint64_t lines, updates, bytes, sessions, recoveries, rebinds, oddities, faults;
+};
+const struct session_counters *session_counters(const struct session *s);
+
+const char *session_state_name(enum session_state state);
+const char *session_continuity_name(enum session_continuity continuity); /* NULL for NONE */
+const char *session_table_state_name(enum session_table_state state);

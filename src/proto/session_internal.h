@@ -1,0 +1,126 @@
+/* What the session's sources share: session.c (life), session_lines.c (what the server says), session_requests.c (what is
+ * asked), session_tables.c (tables, gaps, events). Nobody else includes it. */
+#pragma once
+
+#include "proto/errcode.h"
+#include "proto/line.h"
+#include "proto/session.h"
+#include "proto/session_matrix.h"
+
+enum { SESSION_REPORTS = 8 };
+
+/* An LS_subId that was used in this session. */
+struct subscription {
+    struct session_table *table; /* NULL: nobody wants it any more */
+    enum {
+        SUB_ASKED,    /* add sent */
+        SUB_ACCEPTED, /* REQOK came */
+        SUB_ACTIVE,   /* SUBOK came */
+        SUB_DROP,     /* delete is to be sent */
+        SUB_DROPPED,  /* delete sent; the id is free at UNSUB */
+        SUB_GONE,
+    } stage;
+    uint64_t request_id; /* of the last add or delete; 0: answered */
+    uint64_t answer_by;
+};
+
+enum session_send { SEND_NONE, SEND_WSOK, SEND_CREATE, SEND_BIND };
+
+struct session {
+    struct session_options options; /* texts owned */
+    uint64_t random;
+    enum session_phase phase;
+
+    /* the session on the server */
+    struct buf id, control_link; /* empty: none */
+    uint64_t request_limit_bytes, keepalive_ms;
+    uint64_t count;   /* data notifications since it began */
+    uint64_t skip;    /* surplus to skip after a PROG below what was asked for */
+    bool recovering;  /* from the fault until it is bound to its own transport again */
+    bool had_session; /* one was bound since session_start() */
+
+    /* the stream */
+    bool stream_open, stream_websocket;
+    bool ask, open, close, abandon_control; /* actions to be taken */
+    enum session_send send;
+    bool farewell, farewell_on_stream;
+    struct buf farewell_body, farewell_link;
+    bool control_busy;
+    struct line_reader lines, control_lines;
+    struct buf user, password;
+    bool has_user, has_password;
+    struct buf out;    /* the body of the current action */
+    size_t out_prefix; /* bytes of it before the first request of a batch */
+
+    /* time, ms */
+    uint64_t wake_at, answer_by, recover_by, heard_at, stable_at, held_since; /* UINT64_MAX: not set */
+    bool stalled, held, held_told;
+    unsigned attempts; /* back-off: in a row without a stable time */
+    unsigned astray;   /* wrong node, in a row without a stable time */
+
+    /* tables and requests */
+    struct list tables, pending;
+    struct subscription *subs; /* subs[LS_subId - 1] */
+    size_t n_subs, cap_subs;
+    uint64_t last_request_id;
+    bool requests_wait;           /* something is to be asked; false only when nothing is */
+    struct session_table *corpse; /* its last event was taken; freed by the next call */
+
+    /* what comes out */
+    struct session_report last, reports[SESSION_REPORTS], current;
+    size_t n_reports, first_report;
+    char text[LIMIT_REASON_BYTES]; /* of the current oddity */
+    bool oddity_waits;
+    bool odd_tags[TLCP_N_TAGS], odd_subscription;
+    struct session_counters counters;
+};
+
+#define NEVER UINT64_MAX
+
+/* ---- session.c ---- */
+void session_report_state(struct session *s, uint64_t now, const char *reason, const int *code);
+/* The session is lost, or was never made: tables are void, a new one is tried after DELAY_VERDICT's time, or none if refused. DESTROY: the server may still
+ * have it; tell it. */
+void session_lose(struct session *s, uint64_t now, enum errcode_verdict verdict, const char *reason,
+                  const int *code, bool destroy);
+/* The protocol is broken: log-worthy, lost, made anew. */
+void session_break(struct session *s, uint64_t now, const char *reason);
+/* The stream is of no more use, the session may be: recover it. */
+void session_recover(struct session *s, uint64_t now, const char *reason, const int *code);
+void session_set_phase(struct session *s, uint64_t now, enum session_phase phase);
+void session_close_stream(struct session *s);
+uint64_t session_backoff(struct session *s, unsigned attempt);
+uint64_t session_jitter(struct session *s, uint64_t ms);
+void session_bound(struct session *s, uint64_t now);
+void session_looped(struct session *s, uint64_t now, uint64_t delay_ms);
+bool session_has_id(const struct session *s);
+
+/* ---- session_lines.c ---- */
+/* Takes lines until one makes an event. */
+bool session_next_line_event(struct session *s, uint64_t now, struct session_event *ret);
+void session_oddity(struct session *s, bool *told, const char *what, struct span line);
+
+/* ---- session_requests.c ---- */
+bool session_build_requests(struct session *s, uint64_t now);
+void session_request_done(struct session *s, uint64_t id);
+void session_request_refused(struct session *s, uint64_t now, uint64_t id, int code, const char *text);
+void session_requests_unreadable(struct session *s, uint64_t now, int code, const char *text);
+/* After a recovery: what was asked and not answered is asked again. */
+void session_ask_again(struct session *s);
+/* Nothing was read for so long: no answer is late because of it. */
+void session_requests_postpone(struct session *s, uint64_t ms);
+void session_requests_tick(struct session *s, uint64_t now);
+uint64_t session_requests_deadline(const struct session *s);
+void session_build_destroy(struct session *s, struct buf *out, bool with_session);
+
+/* ---- session_tables.c ---- */
+struct subscription *session_subscription(struct session *s, uint64_t sub_id);
+void session_table_set(struct session *s, struct session_table *t, enum session_table_state state,
+                       const char *reason, const int *code);
+void session_table_fail(struct session *s, uint64_t now, struct session_table *t, const char *reason,
+                        const int *code);
+void session_table_gap(struct session *s, struct session_table *t, const char *reason);
+/* The session is gone: every table is void and pending, every LS_subId forgotten. */
+void session_void_tables(struct session *s, const char *reason);
+bool session_next_table_event(struct session *s, struct session_event *ret);
+void session_bury(struct session *s);

@@ -1,0 +1,389 @@
+/* What the server says: every line through the matrix, to its handler. */
+#include "proto/session_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/escape.h"
+
+enum outcome { outcome_unstated, outcome_take, outcome_skip, outcome_odd, outcome_brk };
+
+enum column {
+    COL_CONOK,
+    COL_CONERR,
+    COL_END,
+    COL_REQOK,
+    COL_REQERR,
+    COL_ERROR,
+    COL_PROBE,
+    COL_LOOP,
+    COL_PROG,
+    COL_SUB,
+    COL_CONF,
+    COL_U,
+    COL_ITEM,
+    COL_UNSUB,
+    COL_MSG,
+    COL_WSOK,
+    COL_INFO,
+    COL_OTHER,
+    COL_BAD,
+    N_COLUMNS
+};
+
+static const enum column columns[TLCP_N_TAGS] = {
+    [TLCP_CONOK] = COL_CONOK,   [TLCP_CONERR] = COL_CONERR, [TLCP_END] = COL_END,
+    [TLCP_REQOK] = COL_REQOK,   [TLCP_REQERR] = COL_REQERR, [TLCP_ERROR] = COL_ERROR,
+    [TLCP_SERVNAME] = COL_INFO, [TLCP_CLIENTIP] = COL_INFO, [TLCP_CONS] = COL_INFO,
+    [TLCP_PROBE] = COL_PROBE,   [TLCP_NOOP] = COL_PROBE,    [TLCP_SYNC] = COL_INFO,
+    [TLCP_LOOP] = COL_LOOP,     [TLCP_PROG] = COL_PROG,     [TLCP_SUBOK] = COL_SUB,
+    [TLCP_SUBCMD] = COL_SUB,    [TLCP_CONF] = COL_CONF,     [TLCP_U] = COL_U,
+    [TLCP_EOS] = COL_ITEM,      [TLCP_CS] = COL_ITEM,       [TLCP_OV] = COL_ITEM,
+    [TLCP_UNSUB] = COL_UNSUB,   [TLCP_MSGDONE] = COL_MSG,   [TLCP_MSGFAIL] = COL_MSG,
+    [TLCP_WSOK] = COL_WSOK,     [TLCP_MPN] = COL_INFO,      [TLCP_UNKNOWN] = COL_OTHER,
+    [TLCP_BAD] = COL_BAD,
+};
+
+#define ROW(phase, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18)      \
+    [SESSION_PHASE_##phase] = {outcome_##c0,  outcome_##c1,  outcome_##c2,  outcome_##c3,  outcome_##c4,     \
+                               outcome_##c5,  outcome_##c6,  outcome_##c7,  outcome_##c8,  outcome_##c9,     \
+                               outcome_##c10, outcome_##c11, outcome_##c12, outcome_##c13, outcome_##c14,    \
+                               outcome_##c15, outcome_##c16, outcome_##c17, outcome_##c18},
+static const enum outcome matrix[SESSION_N_PHASES][N_COLUMNS] = {SESSION_MATRIX(ROW)};
+#undef ROW
+
+/* ---- helpers ---- */
+
+/* The message of a CONERR, END…: decoded, and fit for a log. */
+static const char *message_text(struct session *s, struct span encoded, char *text)
+{
+    AUTO_BUF struct buf decoded = BUF_INIT(LIMIT_LINE_BYTES);
+    (void)s;
+    tlcp_decode(&decoded, encoded);
+    size_t n = 0;
+    for (struct span rest = buf_span(&decoded); rest.len && n < LIMIT_REASON_BYTES - 1;
+         rest = span_from(rest, 1))
+        text[n++] = (unsigned char)rest.at[0] < ' ' ? ' ' : rest.at[0];
+    n = utf8_valid_length(span_make(text, n));
+    text[n] = '\0';
+    return text;
+}
+
+void session_oddity(struct session *s, bool *told, const char *what, struct span line)
+{
+    s->counters.oddities++;
+    if (*told)
+        return;
+    *told = true;
+    char shown[128];
+    size_t n = 0;
+    for (; n < line.len && n < sizeof shown - 1; n++)
+        shown[n] = line.at[n] < ' ' || line.at[n] == 0x7f ? '?' : line.at[n];
+    shown[utf8_valid_length(span_make(shown, n))] = '\0';
+    snprintf(s->text, sizeof s->text, "%s: %s", what, shown);
+    s->oddity_waits = true;
+}
+
+/* ---- the session's own messages ---- */
+
+static int keep_text(struct buf *to, struct span encoded)
+{
+    buf_clear(to);
+    tlcp_decode(to, encoded);
+    return buf_error(to);
+}
+
+static void on_conok(struct session *s, uint64_t now, const struct tlcp_message *m)
+{
+    uint64_t limit = m->conok.request_limit_bytes;
+    s->request_limit_bytes = limit < 256                       ? LIMIT_REQUEST_BYTES_DEFAULT
+                             : limit < LIMIT_REQUEST_BYTES_MAX ? limit
+                                                               : LIMIT_REQUEST_BYTES_MAX;
+    s->keepalive_ms = m->conok.keepalive_ms;
+    bool created = s->phase == SESSION_PHASE_CREATING;
+    if (created && (keep_text(&s->id, m->texts[0]) < 0 || s->id.len == 0)) {
+        session_break(s, now, "CONOK with a session id that cannot be used");
+        return;
+    }
+    if (s->options.ignore_control_link || span_is(m->texts[1], "*"))
+        buf_clear(&s->control_link);
+    else if (keep_text(&s->control_link, m->texts[1]) < 0) {
+        session_break(s, now, "CONOK with a control link that cannot be used");
+        return;
+    }
+    if (s->phase == SESSION_PHASE_RECOVERING)
+        session_set_phase(s, now, SESSION_PHASE_COUNTING);
+    else
+        session_bound(s, now);
+}
+
+static void on_refusal(struct session *s, uint64_t now, const struct tlcp_message *m)
+{
+    char text[LIMIT_REASON_BYTES];
+    message_text(s, m->rest, text);
+    bool end = m->tag == TLCP_END;
+    bool creating = !session_has_id(s);
+    enum errcode_verdict verdict = errcode_session(end        ? ERRCODE_END
+                                                   : creating ? ERRCODE_CREATE
+                                                              : ERRCODE_BIND,
+                                                   m->code);
+    if (verdict == ERRCODE_RETRY && !creating)
+        session_recover(s, now, text, &m->code);
+    else
+        session_lose(s, now, verdict, text, &m->code, false);
+}
+
+static void on_prog(struct session *s, uint64_t now, uint64_t count)
+{
+    if (s->phase != SESSION_PHASE_COUNTING || count > s->count) {
+        session_lose(s, now, ERRCODE_ANEW, "the server's count of what it sent (PROG) does not fit ours",
+                     NULL, true);
+        return;
+    }
+    s->skip = s->count - count;
+    session_set_phase(s, now, SESSION_PHASE_CATCHING_UP);
+}
+
+/* ---- requests' answers ---- */
+
+static void on_request_answer(struct session *s, uint64_t now, const struct tlcp_message *m)
+{
+    char text[LIMIT_REASON_BYTES];
+    if (m->tag == TLCP_REQOK)
+        session_request_done(s, m->request_id);
+    else if (m->tag == TLCP_REQERR)
+        session_request_refused(s, now, m->request_id, m->code, message_text(s, m->rest, text));
+    else
+        session_requests_unreadable(s, now, m->code, message_text(s, m->rest, text));
+}
+
+/* ---- data notifications ---- */
+
+static void on_subok(struct session *s, uint64_t now, struct subscription *sub, const struct tlcp_message *m,
+                     struct span line)
+{
+    struct session_table *t = sub->table;
+    if (!t) {
+        if (sub->stage == SUB_GONE)
+            sub->stage = SUB_DROP;
+        s->requests_wait = true;
+        return;
+    }
+    if (sub->stage == SUB_ACTIVE) {
+        session_oddity(s, &s->odd_tags[m->tag], "a table subscribed twice", line);
+        return;
+    }
+    bool command = m->tag == TLCP_SUBCMD;
+    const char *why = NULL;
+    int r = table_begin(t->table, m->sub.items, m->sub.fields, command ? m->sub.key_field : 0,
+                        command ? m->sub.command_field : 0, &why);
+    if (r < 0) {
+        session_break(s, now, "out of memory");
+    } else if (r > 0) {
+        sub->table = NULL;
+        sub->stage = SUB_DROP;
+        s->requests_wait = true;
+        session_table_fail(s, now, t, why, NULL);
+    } else {
+        sub->stage = SUB_ACTIVE;
+        sub->request_id = 0;
+        t->retries = 0;
+        session_table_set(s, t, SESSION_TABLE_ACTIVE, NULL, NULL);
+    }
+}
+
+static void on_conf(struct session *s, struct session_table *t, const struct tlcp_message *m)
+{
+    struct span frequency = m->texts[0];
+    size_t n = frequency.len < sizeof t->max_frequency - 1 ? frequency.len : sizeof t->max_frequency - 1;
+    if (span_is(m->texts[1], "unfiltered"))
+        frequency = SPAN("unfiltered"), n = frequency.len;
+    if (strlen(t->max_frequency) == n && memcmp(t->max_frequency, frequency.at, n) == 0)
+        return;
+    memcpy(t->max_frequency, frequency.at, n);
+    t->max_frequency[n] = '\0';
+    session_table_set(s, t, t->state, NULL, NULL);
+}
+
+static void on_unsub(struct session *s, uint64_t now, struct subscription *sub)
+{
+    struct session_table *t = TAKE(sub->table);
+    sub->stage = SUB_GONE;
+    sub->request_id = 0;
+    if (t)
+        session_table_fail(s, now, t, "unsubscribed by the server", NULL);
+}
+
+static bool on_item_message(struct session *s, uint64_t now, struct session_table *t,
+                            const struct tlcp_message *m, struct session_event *ret)
+{
+    struct item *item = table_item(t->table, m->item.item);
+    if (!item) {
+        session_break(s, now, "an item that the table does not have");
+        return false;
+    }
+    *ret = (struct session_event){.table = t, .item = item, .count = m->item.lost};
+    if (m->tag == TLCP_EOS) {
+        table_end_snapshot(item);
+        ret->kind = SESSION_EVENT_EOS;
+    } else if (m->tag == TLCP_CS) {
+        table_clear(t->table, item);
+        ret->kind = SESSION_EVENT_CLEAR;
+    } else {
+        ret->kind = SESSION_EVENT_LOST;
+    }
+    item->has_messages = true;
+    return true;
+}
+
+static bool on_update(struct session *s, uint64_t now, struct session_table *t, const struct tlcp_message *m,
+                      struct session_event *ret)
+{
+    const char *why = "out of memory";
+    int r = table_apply(t->table, m->item.item, m->rest, &ret->update, &why);
+    if (r != 0) {
+        char reason[LIMIT_REASON_BYTES];
+        snprintf(reason, sizeof reason, "table %s: %s", t->table->options.name, why);
+        session_break(s, now, reason);
+        return false;
+    }
+    s->counters.updates++;
+    ret->update.item->has_messages = true;
+    ret->kind = SESSION_EVENT_UPDATE;
+    ret->table = t;
+    ret->item = ret->update.item;
+    return true;
+}
+
+/* A data notification of one subscription. Returns whether *RET is an event. */
+static bool on_data(struct session *s, uint64_t now, const struct tlcp_message *m, struct span line,
+                    struct session_event *ret)
+{
+    /* sub_id is the first number of all of them. */
+    struct subscription *sub = session_subscription(s, m->sub.sub_id);
+    if (!sub) {
+        session_oddity(s, &s->odd_subscription, "a table that was never asked for", line);
+        return false;
+    }
+    if (m->tag == TLCP_SUBOK || m->tag == TLCP_SUBCMD) {
+        on_subok(s, now, sub, m, line);
+        return false;
+    }
+    if (m->tag == TLCP_UNSUB) {
+        on_unsub(s, now, sub);
+        return false;
+    }
+    /* What still comes for a table that nobody wants any more. */
+    if (!sub->table)
+        return false;
+    if (sub->stage != SUB_ACTIVE) {
+        session_break(s, now, "data for a table before its SUBOK");
+        return false;
+    }
+    if (m->tag == TLCP_U)
+        return on_update(s, now, sub->table, m, ret);
+    if (m->tag == TLCP_CONF) {
+        on_conf(s, sub->table, m);
+        return false;
+    }
+    return on_item_message(s, now, sub->table, m, ret);
+}
+
+/* ---- the way of a line ---- */
+
+static bool take_message(struct session *s, uint64_t now, const struct tlcp_message *m, struct span line,
+                         struct session_event *ret)
+{
+    if (tlcp_counts(m->tag)) {
+        /* The server sends again what it does not know we have (PROG below what was asked for). */
+        if (s->skip) {
+            s->skip--;
+            return false;
+        }
+        s->count++;
+        return m->tag != TLCP_MSGDONE && m->tag != TLCP_MSGFAIL && on_data(s, now, m, line, ret);
+    }
+    switch ((int)m->tag) {
+    case TLCP_CONOK: on_conok(s, now, m); break;
+    case TLCP_CONERR:
+    case TLCP_END: on_refusal(s, now, m); break;
+    case TLCP_ERROR:
+        if (s->phase == SESSION_PHASE_BOUND || s->phase == SESSION_PHASE_LOOPED)
+            on_request_answer(s, now, m);
+        else
+            on_refusal(s, now, m);
+        break;
+    case TLCP_REQOK:
+    case TLCP_REQERR: on_request_answer(s, now, m); break;
+    case TLCP_LOOP: session_looped(s, now, m->delay_ms); break;
+    case TLCP_PROG: on_prog(s, now, m->count); break;
+    case TLCP_WSOK:
+        s->send = session_has_id(s) ? SEND_BIND : SEND_CREATE;
+        session_set_phase(s, now, session_has_id(s) ? SESSION_PHASE_BINDING : SESSION_PHASE_CREATING);
+        break;
+    default: break;
+    }
+    return false;
+}
+
+static bool on_line(struct session *s, uint64_t now, enum session_phase phase, struct span line,
+                    struct session_event *ret)
+{
+    if (line.len == 0)
+        return false;
+    s->counters.lines++;
+    struct tlcp_message m;
+    tlcp_parse(line, &m);
+    switch (matrix[phase][columns[m.tag]]) {
+    case outcome_take:
+        if (phase == SESSION_PHASE_CONTROL) {
+            on_request_answer(s, now, &m);
+            return false;
+        }
+        return take_message(s, now, &m, line, ret);
+    case outcome_odd:
+        session_oddity(s, &s->odd_tags[m.tag],
+                       m.tag == TLCP_UNKNOWN ? "an unknown message" : "an unexpected message", line);
+        return false;
+    case outcome_brk: {
+        char reason[LIMIT_REASON_BYTES];
+        snprintf(reason, sizeof reason, "%s: %.*s",
+                 m.tag == TLCP_BAD ? "a malformed message" : "a message that cannot be here",
+                 (int)utf8_valid_length(span_make(line.at, line.len < 80 ? line.len : 80)), line.at);
+        session_break(s, now, reason);
+        return false;
+    }
+    case outcome_skip:
+    case outcome_unstated:
+    default: return false;
+    }
+}
+
+/* Takes one line of READER. Returns false when there is none. */
+static bool step(struct session *s, uint64_t now, struct line_reader *reader, enum session_phase phase,
+                 struct session_event *ret, bool *is_event)
+{
+    struct span line;
+    int r = line_next(reader, &line);
+    *is_event = false;
+    if (r == 0) {
+        *is_event = on_line(s, now, phase, line, ret);
+        return true;
+    }
+    if (r != LINE_NONE)
+        session_break(s, now, r == LINE_TOO_LONG ? "a line without an end" : "out of memory");
+    return false;
+}
+
+bool session_next_line_event(struct session *s, uint64_t now, struct session_event *ret)
+{
+    bool is_event;
+    /* A line may make reports, gaps, oddities: those go first, so stop at once. */
+    while (step(s, now, &s->lines, s->phase, ret, &is_event))
+        if (is_event || s->n_reports || s->oddity_waits || !list_empty(&s->pending))
+            return is_event;
+    while (step(s, now, &s->control_lines, SESSION_PHASE_CONTROL, ret, &is_event))
+        if (s->n_reports || s->oddity_waits || !list_empty(&s->pending))
+            return false;
+    return false;
+}

@@ -1,0 +1,209 @@
+#include "proto/session_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static struct session_table *table_of_link(struct list *link)
+{
+    return CONTAINER_OF(link, struct session_table, link);
+}
+
+static struct session_table *table_of_pending(struct list *link)
+{
+    return CONTAINER_OF(link, struct session_table, pending_link);
+}
+
+struct subscription *session_subscription(struct session *s, uint64_t sub_id)
+{
+    return sub_id >= 1 && sub_id <= s->n_subs ? &s->subs[sub_id - 1] : NULL;
+}
+
+const char *session_table_state_name(enum session_table_state state)
+{
+    static const char *const names[] = {"pending", "active", "failed", "silent", "deleted"};
+    return names[state];
+}
+
+/* ---- what is to be told of a table ---- */
+
+static void wait_for_telling(struct session *s, struct session_table *t)
+{
+    if (list_empty(&t->pending_link))
+        list_append(&s->pending, &t->pending_link);
+}
+
+void session_table_set(struct session *s, struct session_table *t, enum session_table_state state,
+                       const char *reason, const int *code)
+{
+    t->state = state;
+    t->has_code = code != NULL;
+    t->code = code ? *code : 0;
+    snprintf(t->reason, sizeof t->reason, "%s", reason ? reason : "");
+    t->announce = true;
+    wait_for_telling(s, t);
+}
+
+void session_table_gap(struct session *s, struct session_table *t, const char *reason)
+{
+    table_void(t->table);
+    t->gap_at = 0;
+    t->gap_reason = reason;
+    wait_for_telling(s, t);
+}
+
+static bool next_gap(struct session_table *t, struct session_event *ret)
+{
+    while (t->gap_at < t->table->n_items) {
+        struct item *item = &t->table->items[t->gap_at++];
+        if (!item->has_messages)
+            continue;
+        item->has_messages = false;
+        *ret = (struct session_event){
+            .kind = SESSION_EVENT_GAP, .table = t, .item = item, .text = t->gap_reason};
+        return true;
+    }
+    t->gap_at = SIZE_MAX;
+    return false;
+}
+
+/* Gaps first, so that nothing is said to be active, deleted… before its rows are void. */
+bool session_next_table_event(struct session *s, struct session_event *ret)
+{
+    struct list *link;
+    while ((link = list_first(&s->pending))) {
+        struct session_table *t = table_of_pending(link);
+        if (t->gap_at != SIZE_MAX && next_gap(t, ret))
+            return true;
+        list_remove(&t->pending_link);
+        if (!t->announce)
+            continue;
+        t->announce = false;
+        if (t->state == SESSION_TABLE_DELETED)
+            s->corpse = t;
+        *ret = (struct session_event){.kind = SESSION_EVENT_TABLE, .table = t};
+        return true;
+    }
+    return false;
+}
+
+static void table_bury(struct session_table *t)
+{
+    list_remove(&t->link);
+    list_remove(&t->pending_link);
+    table_free(t->table);
+    free(t);
+}
+
+void session_bury(struct session *s)
+{
+    if (s->corpse)
+        table_bury(TAKE(s->corpse));
+}
+
+/* ---- their lives ---- */
+
+int session_add_table(struct session *s, uint64_t now, const struct table_options *options,
+                      const struct table_hooks *hooks, uint64_t retry_failed_ms, void *user,
+                      struct session_table **ret)
+{
+    (void)now;
+    struct session_table *t = calloc(1, sizeof *t);
+    if (!t)
+        return -ENOMEM;
+    int r = table_new(options, hooks, &t->table);
+    if (r < 0) {
+        free(t);
+        return r;
+    }
+    list_init(&t->link);
+    list_init(&t->pending_link);
+    list_append(&s->tables, &t->link);
+    t->retry_failed_ms = retry_failed_ms;
+    t->retry_at = NEVER;
+    t->gap_at = SIZE_MAX;
+    t->user = user;
+    session_table_set(s, t, SESSION_TABLE_PENDING, NULL, NULL);
+    s->requests_wait = true;
+    *ret = t;
+    return 0;
+}
+
+/* Nobody wants the id any more; the server is told if it knows it. */
+static void release_subscription(struct session *s, struct session_table *t)
+{
+    struct subscription *sub = session_subscription(s, t->sub_id);
+    t->sub_id = 0;
+    t->reconf_wanted = false;
+    t->reconf_id = 0;
+    if (!sub)
+        return;
+    sub->table = NULL;
+    sub->stage = SUB_DROP;
+    s->requests_wait = true;
+}
+
+void session_remove_table(struct session *s, uint64_t now, struct session_table *t, bool replaced)
+{
+    (void)now;
+    if (t->state == SESSION_TABLE_DELETED)
+        return;
+    release_subscription(s, t);
+    t->replaced = replaced;
+    session_table_gap(s, t, replaced ? "table subscribed anew" : "table deleted");
+    session_table_set(s, t, SESSION_TABLE_DELETED, NULL, NULL);
+}
+
+int session_reconf(struct session *s, uint64_t now, struct session_table *t, const char *max_frequency)
+{
+    (void)now;
+    char *copy = strdup(max_frequency);
+    if (!copy)
+        return -ENOMEM;
+    free((void *)(uintptr_t)t->table->options.max_frequency);
+    t->table->options.max_frequency = copy;
+    /* A table that is not asked for yet takes the new one along. */
+    if (t->sub_id) {
+        t->reconf_wanted = true;
+        s->requests_wait = true;
+    }
+    return 0;
+}
+
+void session_table_fail(struct session *s, uint64_t now, struct session_table *t, const char *reason,
+                        const int *code)
+{
+    t->sub_id = 0;
+    t->reconf_wanted = false;
+    t->reconf_id = 0;
+    t->retry_at = t->retry_failed_ms ? now + session_jitter(s, t->retry_failed_ms) : NEVER;
+    session_table_gap(s, t, "table failed");
+    session_table_set(s, t, SESSION_TABLE_FAILED, reason, code);
+}
+
+void session_void_tables(struct session *s, const char *reason)
+{
+    LIST_EACH(link, &s->tables) {
+        struct session_table *t = table_of_link(link);
+        t->sub_id = 0;
+        t->reconf_wanted = false;
+        t->reconf_id = 0;
+        t->retry_at = NEVER;
+        t->retries = 0;
+        t->max_frequency[0] = '\0';
+        if (t->state == SESSION_TABLE_DELETED)
+            continue;
+        session_table_gap(s, t, reason);
+        if (t->state == SESSION_TABLE_ACTIVE || t->state == SESSION_TABLE_FAILED)
+            session_table_set(s, t, SESSION_TABLE_PENDING, NULL, NULL);
+    }
+    s->n_subs = 0;
+    s->requests_wait = true;
+}
+
+struct session_table *session_next_table(const struct session *s, const struct session_table *after)
+{
+    for (struct list *link = after ? after->link.next : s->tables.next; link != &s->tables; link = link->next)
+        if (table_of_link(link)->state != SESSION_TABLE_DELETED)
+            return table_of_link(link);
+    return NULL;
+}
