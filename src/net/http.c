@@ -111,7 +111,7 @@ static void http_stop(struct net_stream *s)
     free(h);
 }
 
-static void http_counters(const struct net_stream *s, uint64_t *ret_received, uint64_t *ret_sent)
+static void http_counters(struct net_stream *s, uint64_t *ret_received, uint64_t *ret_sent)
 {
     curl_off_t body = 0, sent_body = 0;
     long head = 0, request = 0;
@@ -123,7 +123,7 @@ static void http_counters(const struct net_stream *s, uint64_t *ret_received, ui
     *ret_sent = (uint64_t)sent_body + (uint64_t)request;
 }
 
-static const struct stream_kind http_kind = {http_done, http_work, http_stop, http_counters};
+static const struct stream_kind http_kind = {http_done, http_work, NULL, http_stop, http_counters};
 
 #define SET(option, value)                                                                                   \
     do {                                                                                                     \

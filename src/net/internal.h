@@ -54,9 +54,11 @@ struct stream_kind {
     void (*done)(struct net_stream *s, CURLcode code);
     /* Something was noted: resume, send. Only on open streams. */
     void (*work)(struct net_stream *s);
+    /* The easy handle is about to leave the multi handle, and its connection with it. May be NULL. */
+    void (*leave)(struct net_stream *s);
     /* The stream goes: the last chance to say good-bye. Its easy handle is still in the multi handle if it ever was. */
     void (*stop)(struct net_stream *s);
-    void (*counters)(const struct net_stream *s, uint64_t *ret_received, uint64_t *ret_sent);
+    void (*counters)(struct net_stream *s, uint64_t *ret_received, uint64_t *ret_sent);
 };
 
 struct net_stream {

@@ -124,7 +124,7 @@ void net_peer_counters(const struct net_peer *p, uint64_t *ret_received, uint64_
     uint64_t received = p->received, sent = p->sent;
     LIST_EACH(l, &p->streams)
     {
-        const struct net_stream *s = CONTAINER_OF(l, struct net_stream, in_peer);
+        struct net_stream *s = CONTAINER_OF(l, struct net_stream, in_peer);
         uint64_t in = 0, out = 0;
         s->kind->counters(s, &in, &out);
         received += in;

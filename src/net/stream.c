@@ -37,6 +37,8 @@ int stream_init(struct net_stream *s, struct net_peer *p, const struct stream_ki
 
 static void leave_multi(struct net_stream *s)
 {
+    if (s->in_multi && s->kind->leave)
+        s->kind->leave(s);
     if (s->in_multi)
         curl_multi_remove_handle(s->peer->net->multi, s->easy);
     s->in_multi = false;
