@@ -6,11 +6,13 @@ void line_init(struct line_reader *r, size_t max_bytes)
 {
     *r = (struct line_reader){0};
     buf_init(&r->carry, max_bytes);
+    buf_init(&r->kept, SIZE_MAX); /* no more than the caller fed at once */
 }
 
 void line_done(struct line_reader *r)
 {
     buf_done(&r->carry);
+    buf_done(&r->kept);
     r->input = SPAN_EMPTY;
 }
 
@@ -24,6 +26,20 @@ void line_reset(struct line_reader *r)
 void line_feed(struct line_reader *r, struct span bytes)
 {
     r->input = bytes;
+}
+
+int line_keep(struct line_reader *r)
+{
+    bool is_kept = r->input.len == 0 ||
+                   (r->kept.at && r->input.at >= r->kept.at && r->input.at < r->kept.at + r->kept.cap);
+    if (is_kept)
+        return 0;
+    buf_clear(&r->kept);
+    buf_add_span(&r->kept, r->input);
+    if (buf_error(&r->kept))
+        return -ENOMEM;
+    r->input = buf_span(&r->kept);
+    return 0;
 }
 
 static struct span without_cr(struct span line)

@@ -6,6 +6,7 @@
 struct line_reader {
     struct buf carry;  /* the start of a line whose end has not come */
     struct span input; /* what line_feed() brought and line_next() has not taken; borrowed */
+    struct buf kept;   /* the input after line_keep() */
     bool carried;      /* the last line returned was the carry: empty it first */
 };
 
@@ -23,6 +24,9 @@ void line_reset(struct line_reader *r);
 
 /* Gives it BYTES, *borrowed until* line_next() returned LINE_NONE; only then may more be fed. */
 void line_feed(struct line_reader *r, struct span bytes);
+
+/* Copies what is left of the input, so that it is no longer borrowed: for a caller that cannot take all lines now. Returns 0 or -ENOMEM. */
+int line_keep(struct line_reader *r);
 
 /* Takes the next line, without its end. Returns 0 with the line in *RET (*borrowed until* the next call), a condition above, or -ENOMEM. */
 int line_next(struct line_reader *r, struct span *ret);

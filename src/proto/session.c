@@ -237,7 +237,8 @@ void session_start(struct session *s, uint64_t now)
 {
     if (s->phase != SESSION_PHASE_STOPPED && s->phase != SESSION_PHASE_REFUSED)
         return;
-    s->had_session = s->had_session && s->phase == SESSION_PHASE_REFUSED;
+    if (s->phase == SESSION_PHASE_STOPPED && s->counters.sessions)
+        s->had_session = false;
     s->attempts = s->astray = 0;
     begin_session(s, now);
 }
@@ -417,6 +418,12 @@ void session_feed(struct session *s, uint64_t now, struct span bytes)
     s->counters.bytes += bytes.len;
     heard(s, now);
     line_feed(&s->lines, bytes);
+}
+
+void session_keep(struct session *s, uint64_t now)
+{
+    if (line_keep(&s->lines) < 0 || line_keep(&s->control_lines) < 0)
+        session_break(s, now, "out of memory");
 }
 
 void session_control_feed(struct session *s, uint64_t now, struct span bytes)
@@ -731,6 +738,7 @@ int session_new(const struct session_options *options, uint64_t seed, struct ses
         return -ENOMEM;
     s->options = *options;
     s->random = seed ? seed : 1;
+    s->had_session = options->replaces;
     s->wake_at = s->answer_by = s->recover_by = s->stable_at = NEVER;
     s->last = (struct session_report){
         .state = SESSION_DISCONNECTED, .previous = SESSION_DISCONNECTED, .detail = "stopped"};

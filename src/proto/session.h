@@ -24,6 +24,7 @@ struct session_options {
     uint64_t retry_refused_ms; /* 0: never */
     uint64_t content_length_bytes;
     bool ignore_control_link;
+    bool replaces; /* its first session takes the place of one that was: continuity "replaced" */
 };
 
 struct session;
@@ -56,6 +57,8 @@ void session_closed(struct session *s, uint64_t now, enum session_fault fault, i
 
 /* Bytes of the stream; *borrowed until* session_next_event() returned 0. Feed no more before that. */
 void session_feed(struct session *s, uint64_t now, struct span bytes);
+/* Events wait, and the bytes cannot be borrowed any longer: copies what is left of them. */
+void session_keep(struct session *s, uint64_t now);
 
 /* The response to SESSION_CONTROL: its bytes (likewise), and its end. OK: it arrived whole, with status 200. */
 void session_control_feed(struct session *s, uint64_t now, struct span bytes);
