@@ -40,8 +40,8 @@ struct conf_publisher {
     bool changed_only; /* fields = "changed" */
     char *topic;
     bool replay;
-    int64_t replay_limit;    /* rows */
-    int high_water_mark;     /* messages per consumer */
+    int64_t replay_limit; /* rows */
+    int high_water_mark;  /* messages per consumer */
     enum conf_slow_consumer slow_consumer;
     int64_t slow_consumer_wait_ms;
     int linger_ms;
@@ -50,6 +50,10 @@ struct conf_publisher {
 struct conf_status {
     struct conf_socket socket;
     int64_t stats_interval_ms;
+};
+
+struct conf_metrics {
+    char *listen; /* "ADDRESS:PORT"; NULL: off */
 };
 
 struct conf_curve {
@@ -77,22 +81,22 @@ struct conf_table {
     struct conf_strings fields; /* likewise with `schema` */
     char *schema;
     bool snapshot;
-    int64_t snapshot_length;    /* DISTINCT: > 0 asks for so many; 0: as `snapshot` says */
+    int64_t snapshot_length; /* DISTINCT: > 0 asks for so many; 0: as `snapshot` says */
     char *selector;
-    char *buffer_size;          /* NULL, a decimal number, or "unlimited": as sent */
-    char *max_frequency;        /* "unlimited" (the default), "unfiltered", or a decimal number: as sent */
+    char *buffer_size;   /* NULL, a decimal number, or "unlimited": as sent */
+    char *max_frequency; /* "unlimited" (the default), "unfiltered", or a decimal number: as sent */
     bool silent;
     bool split_on_error;
-    int64_t retry_failed_ms;    /* 0: never */
-    int64_t stale_ms;           /* 0: off */
-    char *key_field, *command_field; /* text mode's COMMAND alone */
+    int64_t retry_failed_ms;         /* 0: never */
+    int64_t stale_ms;                /* 0: off */
+    char *key_field, *command_field; /* text mode's COMMAND alone; else NULL */
     struct conf_second_level second_level;
     struct conf_field_type *types;
     size_t n_types;
-    char *topic;                /* NULL: the publisher's */
-    bool has_encoding;          /* false: the publisher's */
+    char *topic;       /* NULL: the publisher's */
+    bool has_encoding; /* false: the publisher's */
     enum conf_encoding encoding;
-    const char *file;           /* where it stands, for messages; owned by the struct conf */
+    const char *file; /* where it stands, for messages; owned by the struct conf */
     unsigned line;
 };
 
@@ -106,7 +110,8 @@ struct conf_session {
     enum conf_protocol protocol;
     enum conf_transport transport;
     char *adapter_set;
-    char *user, *password, *password_file, *credentials_command;
+    char *user, *password, *credentials_command;
+    char *password_file; /* where to open it: one that is in $CREDENTIALS_DIRECTORY has that put before it */
     char *separator;
     char *adapter_parameter;
     int64_t keepalive_ms, idle_ms, polling_ms;
@@ -115,7 +120,7 @@ struct conf_session {
     int64_t retry_ms, retry_max_ms, retry_refused_ms;
     int64_t reverse_heartbeat_ms;
     int64_t content_length_bytes;
-    char *max_bandwidth_kbps;           /* NULL (not sent), "unlimited", or a decimal number: as sent */
+    char *max_bandwidth_kbps;            /* NULL (not sent), "unlimited", or a decimal number: as sent */
     struct conf_strings supported_diffs; /* of "P" and "T"; n == 0 asks for none */
     bool slowing, ignore_control_link, tls_verify;
     struct conf_header *headers;
@@ -129,10 +134,12 @@ struct conf_session {
 
 struct conf {
     char *path; /* the main file, as given */
+    struct conf_strings
+        files; /* it and all that it included, without their text; what `file` above points to */
     struct conf_publisher publisher;
     struct conf_status status;
     struct conf_socket control;
-    char *metrics_listen; /* NULL: off */
+    struct conf_metrics metrics;
     struct conf_curve curve;
     struct conf_session *sessions;
     size_t n_sessions;
@@ -142,7 +149,8 @@ struct conf {
 struct conf_fault {
     char *file;
     unsigned line;
-    char *text; /* names the setting, what was expected and what was found; never a secret */
+    char
+        *text; /* one sentence that names the setting, what was expected and what was found; never a secret */
 };
 
 struct conf_faults {
@@ -152,10 +160,10 @@ struct conf_faults {
 
 void conf_faults_done(struct conf_faults *faults);
 
-/* Reads and checks the file at PATH. Returns 0 with the *owned* configuration in *RET; 1 when it has faults: all of
- * them are in FAULTS (initialised by the caller to zero, freed by conf_faults_done) in file order and *RET is
- * untouched; -errno for our own trouble (no memory). A file that cannot be read is a fault. The working directory is changed while reading
- * (libconfig resolves @include against it) and restored. */
+/* Reads and checks the file at PATH, with what it includes (relative to PATH's directory; the working directory is
+ * neither used nor changed). Returns 0 with the *owned* configuration in *RET; 1 when it has faults: all of them are
+ * in FAULTS (initialised by the caller to zero, freed by conf_faults_done) in file order and *RET is untouched;
+ * -errno for our own trouble (no memory). A file that cannot be read is a fault. */
 int conf_load(const char *path, struct conf **ret, struct conf_faults *faults);
 
 /* Takes NULL. */
@@ -163,8 +171,8 @@ void conf_free(struct conf *c);
 
 struct buf;
 
-/* Writes the effective configuration as libconfig text that conf_load() would read to the same effect; secrets (passwords, user information in
- * url and proxy, header values) as "***". Errors stick in OUT. */
+/* Writes the effective configuration as libconfig text that conf_load() would read to the same effect; secrets
+ * (passwords, user information in url and proxy, header values) as "***". Errors stick in OUT. */
 void conf_print(const struct conf *c, struct buf *out);
 
 /* The same as a JSON object, for the control socket's `config`. */

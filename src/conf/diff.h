@@ -6,8 +6,9 @@
 #include "conf/conf.h"
 
 enum conf_change {
-    CONF_CHANGE_LIVE = 1 << 0,        /* topic, types, encoding, stale_ms: taken over at once */
-    CONF_CHANGE_RECONF = 1 << 1,      /* max_frequency: asked of the server (not to or from "unfiltered": that is RESUBSCRIBE) */
+    CONF_CHANGE_LIVE = 1 << 0, /* topic, types, encoding, stale_ms: taken over at once */
+    CONF_CHANGE_RECONF =
+        1 << 1, /* max_frequency: asked of the server (not to or from "unfiltered": that is RESUBSCRIBE) */
     CONF_CHANGE_RESUBSCRIBE = 1 << 2, /* anything else of a table */
     CONF_CHANGE_SESSION = 1 << 3,     /* a session's own setting: the session is made anew */
 };
