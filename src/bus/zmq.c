@@ -101,7 +101,7 @@ static int bind_tcp(struct zmq_socket *s, const char *endpoint, struct buf *erro
     int r = zmq_socket_set(s, ZMQ_IPV6, strchr(endpoint, '[') != NULL);
     if (r == 0 && zmq_bind(s->socket, endpoint) < 0)
         r = -errno;
-    if (r == -ENODEV) {
+    if (r == -ENODEV || r == -EADDRNOTAVAIL) {
         buf_printf(error, "%s: this machine has no such address or interface", endpoint);
         return r;
     }
