@@ -1,0 +1,118 @@
+#include "ctl/verbs.h"
+
+#include "ctl/feed.h"
+#include "ctl/rows.h"
+#include "ctl/view.h"
+
+/* One command of the control socket: asked, and its reply shown. */
+static int run_command(struct ctl *c, const struct verb *verb)
+{
+    AUTO_JSON struct json_object *reply = NULL;
+    struct json_object *request = ctl_request(verb->name);
+    for (size_t i = 0; i < c->options->n_arguments; i++)
+        ctl_request_add(request, verb->keys[i], c->options->arguments[i]);
+    int r = ctl_ask(c, request, &reply);
+    if (c->options->json && c->reply.len > 0)
+        ctl_add_reply(c);
+    else if (r == CTL_OK)
+        verb->view(&c->out, reply);
+    return r;
+}
+
+#define FEED_OPTIONS (OPTIONS_PREFIX | OPTIONS_COUNT | OPTIONS_SECONDS)
+
+static const struct verb verbs[] = {
+    {.name = "status",
+     .help = "what the daemon is doing: endpoints, sessions, tables, counters",
+     .run = run_command,
+     .view = view_status},
+    {.name = "watch",
+     .operands = "[TOPIC...]",
+     .help = "state transitions as they come, from the status socket",
+     .most = SIZE_MAX,
+     .takes = FEED_OPTIONS,
+     .run = feed_watch},
+    {.name = "tail",
+     .operands = "[TOPIC...]",
+     .help = "updates as they come, from the data socket",
+     .most = SIZE_MAX,
+     .takes = FEED_OPTIONS,
+     .run = feed_tail},
+    {.name = "get",
+     .operands = "[TABLE [ITEM]]",
+     .help = "current rows (TABLE, or SESSION/TABLE)",
+     .most = 2,
+     .run = rows_get},
+    {.name = "sessions",
+     .operands = "[SESSION]",
+     .help = "the sessions",
+     .most = 1,
+     .keys = {"session"},
+     .run = run_command,
+     .view = view_sessions},
+    {.name = "tables",
+     .operands = "[SESSION]",
+     .help = "the tables",
+     .most = 1,
+     .keys = {"session"},
+     .run = run_command,
+     .view = view_tables},
+    {.name = "connect",
+     .operands = "SESSION",
+     .help = "connect a session again at once",
+     .least = 1,
+     .most = 1,
+     .keys = {"session"},
+     .run = run_command,
+     .view = view_ok},
+    {.name = "disconnect",
+     .operands = "SESSION",
+     .help = "disconnect a session, until connect or reload",
+     .least = 1,
+     .most = 1,
+     .keys = {"session"},
+     .run = run_command,
+     .view = view_ok},
+    {.name = "reload", .help = "read the configuration again", .run = run_command, .view = view_reload},
+    {.name = "config",
+     .help = "the effective configuration, secrets masked",
+     .run = run_command,
+     .view = view_config},
+    {.name = "version",
+     .help = "versions of the daemon and of its libraries",
+     .run = run_command,
+     .view = view_version},
+    {.name = "ping", .help = "whether the daemon answers", .run = run_command, .view = view_ok},
+};
+
+const struct verb *verb_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(verbs); i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+int verb_check(const struct verb *verb, const struct options *options, struct buf *error)
+{
+    if (!verb)
+        buf_printf(error, "unknown verb \"%s\"", options->verb);
+    else if (options->n_arguments < verb->least)
+        buf_printf(error, "%s: %s is missing", verb->name, verb->operands);
+    else if (options->n_arguments > verb->most)
+        buf_printf(error, "%s: unexpected \"%s\"", verb->name, options->arguments[verb->most]);
+    else if (options->given & ~verb->takes)
+        buf_printf(error, "%s does not take %s", verb->name, options_name(options->given & ~verb->takes));
+    else
+        return CTL_OK;
+    return CTL_USAGE;
+}
+
+void verbs_help(struct buf *out)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(verbs); i++) {
+        const char *operands = verbs[i].operands ? verbs[i].operands : "";
+        buf_printf(out, "  %s %-*s %s\n", verbs[i].name, (int)(25 - strlen(verbs[i].name)), operands,
+                   verbs[i].help);
+    }
+}

@@ -1,0 +1,12 @@
+/* The daemon's replies for people: each adds lines to OUT and takes whatever is missing as unknown. */
+#pragma once
+
+#include "ctl/reply.h"
+
+void view_ok(struct buf *out, struct json_object *reply);
+void view_status(struct buf *out, struct json_object *reply);
+void view_sessions(struct buf *out, struct json_object *reply);
+void view_tables(struct buf *out, struct json_object *reply);
+void view_reload(struct buf *out, struct json_object *reply);
+void view_config(struct buf *out, struct json_object *reply);
+void view_version(struct buf *out, struct json_object *reply);
