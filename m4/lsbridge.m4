@@ -8,7 +8,7 @@ AC_DEFUN([LSBRIDGE_OPTIONS], [
   AC_ARG_ENABLE([coverage],
     AS_HELP_STRING([--enable-coverage], [build for gcov]), [], [enable_coverage=no])
   AC_ARG_ENABLE([fuzzing],
-    AS_HELP_STRING([--enable-fuzzing], [build the fuzz targets with libFuzzer (needs clang)]),
+    AS_HELP_STRING([--enable-fuzzing], [build the fuzz targets with libFuzzer, and with sanitizers (needs clang)]),
     [], [enable_fuzzing=no])
   AC_ARG_WITH([systemdsystemunitdir],
     AS_HELP_STRING([--with-systemdsystemunitdir=DIR], [where unit files go (default PREFIX/lib/systemd/system)]),
@@ -47,9 +47,19 @@ AC_DEFUN([LSBRIDGE_COMPILER_FLAGS], [
   HARDENING_LDFLAGS="-pie -Wl,-z,relro -Wl,-z,now"
 
   INSTRUMENT_FLAGS=
+  AS_IF([test "$enable_fuzzing" = yes], [
+    AC_MSG_CHECKING([whether $CC has libFuzzer])
+    saved_CFLAGS=$CFLAGS
+    CFLAGS="$CFLAGS -fsanitize=fuzzer-no-link"
+    AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])], [AC_MSG_RESULT([yes])],
+      [AC_MSG_RESULT([no]); AC_MSG_ERROR([--enable-fuzzing needs clang: configure with CC=clang])])
+    CFLAGS=$saved_CFLAGS
+    enable_sanitizers=yes
+  ])
   AS_IF([test "$enable_sanitizers" = yes], [
     INSTRUMENT_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
   ], [HARDENING_CPPFLAGS="-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"])
+  AS_IF([test "$enable_fuzzing" = yes], [INSTRUMENT_FLAGS="$INSTRUMENT_FLAGS -fsanitize=fuzzer-no-link"])
   AS_IF([test "$enable_coverage" = yes], [
     INSTRUMENT_FLAGS="$INSTRUMENT_FLAGS --coverage -O0"
     HARDENING_CPPFLAGS=

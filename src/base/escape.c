@@ -34,6 +34,8 @@ static int hex_value(char c)
 
 ptrdiff_t escape_unpercent(char *out, struct span s)
 {
+    if (!s.len)
+        return 0;
     char *to = out;
     const char *from = s.at, *end = s.at + s.len;
     while (from < end) {

@@ -16,8 +16,10 @@ static const char *skip_digits(const char *at, const char *end)
 
 bool decimal_cut(struct span *rest, struct span *ret)
 {
+    if (!rest->len)
+        return false;
     const char *at = rest->at, *end = rest->at + rest->len;
-    if (at < end && *at == '-')
+    if (*at == '-')
         at++;
     const char *whole = at;
     at = skip_digits(at, end);

@@ -223,8 +223,8 @@ static bool do_move(struct patch *p, const struct operation *o)
         return false;
     if (span_equal(o->from, o->path))
         return true;
-    /* Not into itself. Pointers to the same place have the same text. */
-    if (span_starts(o->path, o->from) && o->path.at[o->from.len] == '/')
+    /* Not into itself, as the root would be anywhere. Pointers to the same place have the same text. */
+    if (!from.parent || (span_starts(o->path, o->from) && o->path.at[o->from.len] == '/'))
         return false;
     jsondoc_remove(from.parent, from.node);
     return put(p, o->path, from.node);

@@ -205,6 +205,7 @@ static const struct example patch_examples[] = {
     {"{\"a\":1}", "[{\"op\":\"move\",\"from\":\"\",\"path\":\"\"}]", "{\"a\":1}"},
     {"{\"a\":1}", "[{\"op\":\"remove\",\"path\":\"\"}]", NULL},
     {"{\"a\":1}", "[{\"op\":\"move\",\"from\":\"\",\"path\":\"/a\"}]", NULL},
+    {"{\"a\":1}", "[{\"op\":\"move\",\"from\":\"\",\"path\":\"a\"}]", NULL},
     /* add over a member, in its place; members named like indices; the empty name. */
     {"{\"a\":1,\"b\":2}", "[{\"op\":\"add\",\"path\":\"/a\",\"value\":3}]", "{\"a\":3,\"b\":2}"},
     {"{\"a\":1,\"b\":2}", "[{\"op\":\"move\",\"from\":\"/b\",\"path\":\"/a\"}]", "{\"a\":2}"},
