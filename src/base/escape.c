@@ -125,10 +125,36 @@ static void json_escape_one(struct buf *out, unsigned char c)
     }
 }
 
+/* The length of S's start that is ASCII and needs no escape. */
+static size_t json_plain_length(struct span s)
+{
+    size_t at = 0;
+    while (at < s.len && (unsigned char)s.at[at] < 0x80 && !json_escapes[(unsigned char)s.at[at]])
+        at++;
+    return at;
+}
+
+/* Nearly every value is plain from end to end: room for all of it at once, and no more questions. */
+static void add_quoted(struct buf *out, struct span s)
+{
+    if (buf_reserve(out, s.len + 2) < 0)
+        return;
+    char *to = out->at + out->len;
+    *to = '"';
+    if (s.len)
+        memcpy(to + 1, s.at, s.len);
+    to[s.len + 1] = '"';
+    out->len += s.len + 2;
+}
+
 void escape_json(struct buf *out, struct span s)
 {
+    size_t plain_from = 0, at = json_plain_length(s);
+    if (at == s.len) {
+        add_quoted(out, s);
+        return;
+    }
     buf_add_char(out, '"');
-    size_t plain_from = 0, at = 0;
     while (at < s.len) {
         unsigned char c = (unsigned char)s.at[at];
         if (c < 0x80 && !json_escapes[c]) {
