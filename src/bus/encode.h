@@ -51,16 +51,16 @@ struct encode_row {
     enum encode_row_type type;
     uint64_t seq, kseq; /* kseq 0: none (not COMMAND) */
     uint64_t time_us;   /* since 1970 */
-    const struct span
-        *values; /* n_fields published spans, in the table's order; an empty one stands for null */
-    const uint64_t *
-        changed; /* bit map, bit i % 64 of word i / 64 is the field i, from 0; NULL in a replay: then no `changed` key */
+    /* n_fields published spans, in the table's order; an empty one stands for null. */
+    const struct span *values;
+    /* Bit i % 64 of word i / 64 is the field i, from 0. NULL in a replay and a control reply: then no `changed`, and whole. */
+    const uint64_t *changed;
     struct span key, command; /* decoded text; COMMAND only (command: ADD UPDATE DELETE as published) */
     bool replay;
 };
 
 /* Writes topic and payload (both cleared first; neither allocates once it is as large as the largest message). Returns 0, or
- * the error that sticks in either buffer: -ENOMEM, -ENOBUFS (a key can be as long as the server likes).
+ * the error that sticks in either buffer: -ENOMEM, -ENOBUFS (give both room for the longest that the server's limits allow).
  * In COMMAND the key's and command's own fields are written from values[] like any other; the caller has put the published command there. */
 int encode_row(const struct encode_table *t, const struct encode_item *i, const struct encode_row *row,
                struct buf *topic, struct buf *payload);

@@ -139,7 +139,7 @@ static int find_group(const char *name, gid_t *ret, struct buf *error)
 
 static int set_group(const struct ipc_path *p, const char *name, struct buf *error)
 {
-    gid_t gid;
+    gid_t gid = (gid_t)-1;
     int r = find_group(name, &gid, error);
     if (r < 0)
         return r;

@@ -22,8 +22,9 @@ struct zmq_options {
     int heartbeat_ms;      /* 0: 5000. A peer that hears nothing for three of them takes us for dead */
 };
 
-/* Binds an XPUB at every endpoint (XPUB_VERBOSE; heartbeats with a TTL; TCP keepalive; for ipc: see ipc.h). *RET is *owned* (sink_close). On failure returns -errno and, in ERROR, one sentence that names the
- * endpoint and the cause (nothing stays bound). */
+/* Binds an XPUB at every endpoint (XPUB_VERBOSE; heartbeats with a TTL; TCP keepalive; for ipc: see ipc.h). *RET is *owned*
+ * (sink_close). On failure returns -errno and, in ERROR, one sentence that names the endpoint and the cause (nothing stays
+ * bound). */
 int zmq_sink_open(struct zmq_bus *bus, const struct zmq_options *options, struct sink **ret, struct buf *error);
 
 /* A request's body has at most so many bytes; one a little longer is answered with an error, one that is much longer costs its

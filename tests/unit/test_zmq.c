@@ -557,6 +557,31 @@ START_TEST(many_filters_survive_a_restart)
 }
 END_TEST
 
+START_TEST(closing_flushes_within_the_linger_time)
+{
+    struct rig r = rig_new();
+    const char *const endpoints[] = {r.endpoint};
+    struct zmq_options o = rig_options(endpoints, 1);
+    o.linger_ms = 300;
+    ck_assert_int_eq(zmq_sink_open(r.bus, &o, &r.sink, &r.error), 0);
+    struct consumer healthy = {subscriber(&r, "", 0), 0}, stalled = {subscriber(&r, "", 1), 0};
+    for (int i = 0; i < 2; i++)
+        expect_subscription(&r, "");
+    int next = fill(&r, 1, NULL);
+    int64_t start = now_ms();
+    sink_close(r.sink);
+    zmq_bus_free(r.bus);
+    ck_assert_int_lt(now_ms() - start, WAIT_MS);
+    take(&healthy, next - 1, WAIT_MS);
+    ck_assert_int_eq(healthy.last, next - 1);
+    zmq_close(healthy.socket);
+    zmq_close(stalled.socket);
+    r.sink = NULL;
+    r.bus = NULL;
+    rig_done(&r);
+}
+END_TEST
+
 /* Opens a second sink at ENDPOINTS, which must fail so. */
 static void expect_refused(struct rig *r, const struct zmq_options *o, int expected, const char *sentence)
 {
@@ -934,6 +959,7 @@ static TCase *sink_tests(void)
     tcase_add_test(t, who_does_not_read_is_not_cut_off);
     tcase_add_test(t, consumers_notice_a_frozen_daemon);
     tcase_add_test(t, many_filters_survive_a_restart);
+    tcase_add_test(t, closing_flushes_within_the_linger_time);
     return t;
 }
 
