@@ -1,0 +1,422 @@
+#define _GNU_SOURCE
+#include "player.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+struct player_item {
+    struct player_item *next;
+    char *name; /* table/position */
+    bool has_messages, first_row;
+};
+
+static void __attribute__((noreturn, format(printf, 1, 2))) broken(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("rule broken: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    abort();
+}
+
+/* ---- lines ---- */
+
+static void lines_add(struct player_lines *l, char *line)
+{
+    if (l->n == l->cap) {
+        l->cap = l->cap ? l->cap * 2 : 16;
+        l->at = realloc(l->at, l->cap * sizeof l->at[0]);
+    }
+    l->at[l->n++] = line;
+}
+
+static void lines_clear(struct player_lines *l)
+{
+    while (l->n)
+        free(l->at[--l->n]);
+}
+
+/* ---- values as they are published ---- */
+
+static void put_value(struct buf *out, bool is_null, struct span value)
+{
+    if (is_null || value.len == 0) {
+        buf_add_char(out, is_null ? '#' : '$');
+        return;
+    }
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.at[i];
+        bool marker = i == 0 && (c == '#' || c == '$' || c == '^');
+        if (marker || c == '|' || c == '%' || c < 0x20 || c == 0x7f)
+            buf_printf(out, "%%%02X", c);
+        else
+            buf_add_char(out, (char)c);
+    }
+}
+
+static int encode(void *userdata, size_t field, bool is_null, struct span value, struct buf *out)
+{
+    (void)userdata;
+    (void)field;
+    put_value(out, is_null, value);
+    return buf_error(out) ? -1 : 0;
+}
+
+static void drop_user(void *userdata, void *user)
+{
+    (void)userdata;
+    free(user);
+}
+
+/* ---- rules ---- */
+
+static struct player_item *find_item(struct player *p, const struct session_table *t, size_t pos)
+{
+    char name[160];
+    snprintf(name, sizeof name, "%s/%zu", t->table->options.name, pos);
+    for (struct player_item *i = p->items; i; i = i->next)
+        if (strcmp(i->name, name) == 0)
+            return i;
+    struct player_item *i = calloc(1, sizeof *i);
+    *i = (struct player_item){.next = p->items, .name = strdup(name), .first_row = true};
+    return p->items = i;
+}
+
+static bool all_changed(const struct table *t, const struct table_update *u)
+{
+    for (size_t f = 0; f < t->n_fields; f++)
+        if (!(u->changed[f / 64] >> f % 64 & 1))
+            return false;
+    return true;
+}
+
+static void check_update(struct player_item *i, const struct session_event *e)
+{
+    const struct table *t = e->table->table;
+    const struct table_update *u = &e->update;
+    bool command = t->options.mode == TABLE_COMMAND;
+    bool first = command ? u->kseq == 1 && u->command != TABLE_DELETE : i->first_row;
+    if (first && !all_changed(t, u))
+        broken("a first row of %s that says unchanged", i->name);
+    if (command && (u->kseq == 1) != (u->command == TABLE_ADD) && u->command != TABLE_DELETE)
+        broken("%s: kseq %llu with %s", i->name, (unsigned long long)u->kseq, table_command_name(u->command));
+    i->first_row = false;
+}
+
+static void check_rules(struct player *p, const struct session_event *e)
+{
+    if (!e->item)
+        return;
+    struct player_item *i = find_item(p, e->table, e->item->pos);
+    if (e->kind == SESSION_EVENT_GAP && !i->has_messages)
+        broken("a gap for %s, which had no message since the last one", i->name);
+    if (e->kind == SESSION_EVENT_UPDATE)
+        check_update(i, e);
+    if (e->kind == SESSION_EVENT_GAP || e->kind == SESSION_EVENT_CLEAR)
+        i->first_row = true;
+    i->has_messages = e->kind != SESSION_EVENT_GAP;
+}
+
+static void check_secret(const struct player *p, const char *line)
+{
+    if (p->session_id && strlen(p->session_id) > 6 && strstr(line, p->session_id))
+        broken("a whole session id in: %s", line);
+}
+
+/* ---- events and actions as text ---- */
+
+static void put_update(struct buf *out, const struct session_event *e)
+{
+    const struct table *t = e->table->table;
+    const struct table_update *u = &e->update;
+    buf_printf(out, "%s %s %zu ", u->snapshot ? "snapshot" : "update", t->options.name, e->item->pos);
+    for (size_t f = 0; f < t->n_fields; f++) {
+        if (f)
+            buf_add_char(out, '|');
+        buf_add_span(out, u->values[f]);
+    }
+    if (t->options.mode == TABLE_COMMAND) {
+        buf_printf(out, " %s key=", table_command_name(u->command));
+        put_value(out, false, u->key);
+        buf_printf(out, " kseq=%llu", (unsigned long long)u->kseq);
+    }
+    if (all_changed(t, u)) {
+        buf_add_text(out, " changed=all");
+        return;
+    }
+    buf_add_text(out, " changed=");
+    const char *comma = "";
+    for (size_t f = 0; f < t->n_fields; f++)
+        if (u->changed[f / 64] >> f % 64 & 1) {
+            buf_printf(out, "%s%zu", comma, f + 1);
+            comma = ",";
+        }
+    if (!*comma)
+        buf_add_text(out, "none");
+}
+
+static void put_reason(struct buf *out, bool has_code, int code, const char *reason)
+{
+    if (has_code)
+        buf_printf(out, " code=%d", code);
+    if (*reason)
+        buf_printf(out, " : %s", reason);
+}
+
+static void put_state(struct buf *out, const struct session_report *r)
+{
+    buf_printf(out, "state %s %s", session_state_name(r->state), r->detail);
+    if (session_continuity_name(r->continuity))
+        buf_printf(out, " %s", session_continuity_name(r->continuity));
+    if (r->id_end[0])
+        buf_printf(out, " id=%s", r->id_end);
+    if (r->has_retry)
+        buf_printf(out, " retry=%llu", (unsigned long long)r->retry_in_ms);
+    put_reason(out, r->has_code, r->code, r->reason);
+}
+
+static void put_table(struct buf *out, const struct session_table *t)
+{
+    buf_printf(out, "table %s %s", t->table->options.name, session_table_state_name(t->state));
+    if (t->replaced)
+        buf_add_text(out, " replaced");
+    if (t->max_frequency[0])
+        buf_printf(out, " frequency=%s", t->max_frequency);
+    put_reason(out, t->has_code, t->code, t->reason);
+}
+
+static void put_event(struct buf *out, const struct session_event *e)
+{
+    const char *name = e->table ? e->table->table->options.name : "";
+    switch (e->kind) {
+    case SESSION_EVENT_STATE: put_state(out, e->report); break;
+    case SESSION_EVENT_TABLE: put_table(out, e->table); break;
+    case SESSION_EVENT_UPDATE: put_update(out, e); break;
+    case SESSION_EVENT_EOS: buf_printf(out, "eos %s %zu", name, e->item->pos); break;
+    case SESSION_EVENT_CLEAR: buf_printf(out, "clear %s %zu", name, e->item->pos); break;
+    case SESSION_EVENT_LOST:
+        buf_printf(out, "lost %s %zu %llu", name, e->item->pos, (unsigned long long)e->count);
+        break;
+    case SESSION_EVENT_GAP: buf_printf(out, "gap %s %zu : %s", name, e->item->pos, e->text); break;
+    case SESSION_EVENT_ODDITY: buf_printf(out, "oddity %s", e->text); break;
+    }
+}
+
+static void put_body(struct buf *out, struct span body)
+{
+    if (body.len)
+        buf_add_text(out, " : ");
+    for (size_t i = 0; i < body.len; i++) {
+        if (body.at[i] == '\r' && i + 1 < body.len && body.at[i + 1] == '\n') {
+            buf_add_text(out, " / ");
+            i++;
+        } else {
+            buf_add_char(out, body.at[i]);
+        }
+    }
+}
+
+static void put_action(struct buf *out, const struct session_action *a)
+{
+    static const char *const names[] = {"ask", "open", "send", "close", "control", "abandon", "farewell"};
+    buf_add_text(out, names[a->kind]);
+    if (a->kind == SESSION_OPEN)
+        buf_printf(out, " %s", a->websocket ? "ws" : "http");
+    if (a->kind == SESSION_OPEN || a->kind == SESSION_CONTROL || a->kind == SESSION_FAREWELL)
+        buf_printf(out, " %s", a->name);
+    if (a->control_link)
+        buf_printf(out, " at=%s", a->control_link);
+    put_body(out, a->body);
+}
+
+/* ---- driving ---- */
+
+struct session_options player_defaults(void)
+{
+    return (struct session_options){
+        .transport = SESSION_HTTP_STREAMING,
+        .supported_diffs = "P,T",
+        .stalled_ms = 2000,
+        .reconnect_ms = 3000,
+        .recovery_ms = 15000,
+        .connect_ms = 4000,
+        .retry_ms = 125,
+        .retry_max_ms = 30000,
+        .retry_refused_ms = 300000,
+        .content_length_bytes = 50000000,
+    };
+}
+
+void player_init(struct player *p, const struct session_options *options)
+{
+    *p = (struct player){.now = 1000};
+    if (session_new(options, 4711, &p->session) < 0)
+        broken("no session");
+}
+
+void player_done(struct player *p)
+{
+    session_free(p->session);
+    player_forget(p);
+    free(p->events.at);
+    free(p->actions.at);
+    free(p->session_id);
+    while (p->items) {
+        struct player_item *i = p->items;
+        p->items = i->next;
+        free(i->name);
+        free(i);
+    }
+    *p = (struct player){0};
+}
+
+void player_forget(struct player *p)
+{
+    lines_clear(&p->events);
+    lines_clear(&p->actions);
+}
+
+static bool drain_events(struct player *p)
+{
+    struct session_event e = {0};
+    bool any = false;
+    while (session_next_event(p->session, p->now, &e)) {
+        AUTO_BUF struct buf out = BUF_INIT(SIZE_MAX / 2);
+        put_event(&out, &e);
+        check_rules(p, &e);
+        check_secret(p, buf_text(&out));
+        lines_add(&p->events, strdup(buf_text(&out)));
+        e = (struct session_event){0};
+        any = true;
+    }
+    return any;
+}
+
+static bool drain_actions(struct player *p)
+{
+    struct session_action a;
+    bool any = false;
+    while (session_next_action(p->session, p->now, &a)) {
+        AUTO_BUF struct buf out = BUF_INIT(SIZE_MAX / 2);
+        put_action(&out, &a);
+        lines_add(&p->actions, strdup(buf_text(&out)));
+        p->stream_gone = a.kind == SESSION_CLOSE || (p->stream_gone && a.kind != SESSION_OPEN);
+        p->control_gone = a.kind == SESSION_CONTROL_ABANDON || (p->control_gone && a.kind != SESSION_CONTROL);
+        any = true;
+    }
+    return any;
+}
+
+void player_drain(struct player *p)
+{
+    for (int i = 0; drain_events(p) | drain_actions(p); i++)
+        if (i > 10000)
+            broken("events and actions without end");
+}
+
+static void note_session_id(struct player *p, struct span bytes)
+{
+    const char *found = memmem(bytes.at, bytes.len, "CONOK,", 6);
+    if (!found)
+        return;
+    struct span rest = span_from(bytes, (size_t)(found - bytes.at) + 6), id;
+    if (span_cut(&rest, ',', &id)) {
+        free(p->session_id);
+        p->session_id = span_dup(id);
+    }
+}
+
+typedef void feed_function(struct session *s, uint64_t now, struct span bytes);
+
+static void feed_piece(struct player *p, feed_function *feed, struct span piece)
+{
+    char *copy = malloc(piece.len ? piece.len : 1);
+    memcpy(copy, piece.at, piece.len);
+    feed(p->session, p->now, span_make(copy, piece.len));
+    player_drain(p);
+    free(copy);
+}
+
+static void feed_pieces(struct player *p, feed_function *feed, struct span bytes, size_t cut,
+                        const bool *gone)
+{
+    note_session_id(p, bytes);
+    size_t piece = cut == SIZE_MAX ? 1 : cut && cut < bytes.len ? cut : bytes.len;
+    while (bytes.len && !*gone) {
+        feed_piece(p, feed, span_make(bytes.at, piece));
+        bytes = span_from(bytes, piece);
+        piece = cut == SIZE_MAX ? 1 : bytes.len;
+    }
+}
+
+void player_feed(struct player *p, struct span bytes, size_t cut)
+{
+    feed_pieces(p, session_feed, bytes, cut, &p->stream_gone);
+}
+
+void player_feed_control(struct player *p, struct span bytes, size_t cut)
+{
+    feed_pieces(p, session_control_feed, bytes, cut, &p->control_gone);
+}
+
+struct session_table *player_add_table(struct player *p, const struct table_options *options,
+                                       uint64_t retry_failed_ms)
+{
+    static const struct table_hooks hooks = {.encode = encode, .drop_user = drop_user};
+    struct session_table *t = NULL;
+    if (session_add_table(p->session, p->now, options, &hooks, retry_failed_ms, NULL, &t) < 0)
+        broken("no table");
+    return t;
+}
+
+struct session_table *player_table(const struct player *p, struct span name)
+{
+    for (struct session_table *t = NULL; (t = session_next_table(p->session, t));)
+        if (span_is(name, t->table->options.name) && !t->replaced)
+            return t;
+    return NULL;
+}
+
+/* ---- patterns ---- */
+
+/* A range at PATTERN: its length, or 0. */
+static size_t parse_range(const char *pattern, unsigned long long *ret_low, unsigned long long *ret_high)
+{
+    int n = 0;
+    if (!isdigit((unsigned char)*pattern) || sscanf(pattern, "%llu..%llu%n", ret_low, ret_high, &n) < 2)
+        return 0;
+    return (size_t)n;
+}
+
+bool player_match(const char *pattern, const char *text)
+{
+    for (;;) {
+        unsigned long long low, high;
+        size_t range;
+        if (strncmp(pattern, "...", 3) == 0) {
+            do
+                if (player_match(pattern + 3, text))
+                    return true;
+            while (*text++);
+            return false;
+        }
+        if ((range = parse_range(pattern, &low, &high))) {
+            char *end = NULL;
+            unsigned long long value = isdigit((unsigned char)*text) ? strtoull(text, &end, 10) : 0;
+            if (!end || value < low || value > high)
+                return false;
+            pattern += range;
+            text = end;
+            continue;
+        }
+        if (*pattern != *text)
+            return false;
+        if (!*pattern)
+            return true;
+        pattern++;
+        text++;
+    }
+}

@@ -1,0 +1,46 @@
+/* A session without a network: what happens to it is told here, what it wants and what comes out is kept as lines of text. Aborts where a rule that
+ * holds always is broken: two gaps without a message between, a first row with an unchanged field, a deadline that stays
+ * in the past, a whole session id in what people read. */
+#pragma once
+
+#include "proto/session.h"
+
+struct player_lines {
+    char **at; /* owned, as are the lines */
+    size_t n, cap;
+};
+
+struct player_item;
+
+struct player {
+    struct session *session;
+    uint64_t now;                        /* ms; set by the owner, never back */
+    struct player_lines events, actions; /* since player_forget() */
+    bool stream_gone, control_gone;      /* the session asked for their end: no more bytes of them */
+    struct player_item *items;           /* what the rules need to remember */
+    char *session_id;                    /* of the last CONOK that was fed; owned */
+};
+
+/* The settings' defaults (INTERFACE.md), over HTTP. */
+struct session_options player_defaults(void);
+
+void player_init(struct player *p, const struct session_options *options);
+void player_done(struct player *p);
+
+/* Takes events and actions until there is neither. To be called after everything that is told to the session. */
+void player_drain(struct player *p);
+void player_forget(struct player *p);
+
+/* Feeds BYTES in pieces: a first one of CUT bytes and the rest; all at once (0); byte by byte (SIZE_MAX). Each piece is a memory block of its own,
+ * freed when it was taken. Stops where the session ends the stream. */
+void player_feed(struct player *p, struct span bytes, size_t cut);
+void player_feed_control(struct player *p, struct span bytes, size_t cut);
+
+/* Adds the table; its values are published as # (null), $ (empty), or the value with | % and control characters
+ * percent-encoded. */
+struct session_table *player_add_table(struct player *p, const struct table_options *options,
+                                       uint64_t retry_failed_ms);
+struct session_table *player_table(const struct player *p, struct span name);
+
+/* Whether TEXT is what PATTERN says: ... stands for anything, 10..20 for a number in that range. */
+bool player_match(const char *pattern, const char *text);
