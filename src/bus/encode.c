@@ -23,8 +23,8 @@ struct encode_item {
 /* Names and heads come from the configuration, which is bounded; this keeps sums far from overflow. */
 enum { ENCODE_HEAD_MAX_BYTES = 16 * 1024 * 1024, DIGITS_MAX = 20, TEXT_MAX = 64 };
 
-/* Writing into room that was reserved before: the hot path's only operation. Most names and values have 4 to 16 bytes; two
- * copies of a fixed size, which may overlap, spare these a call (a third of encode_row()). */
+/* Writing into room that was reserved before: the hot path's only operation. Most names and values have 4 to
+ * 16 bytes; two copies of a fixed size, which may overlap, spare these a call (a third of encode_row()). */
 static inline char *put(char *to, const char *from, size_t n)
 {
     if (n >= 8 && n <= 16) {
@@ -264,7 +264,8 @@ static char *put_changed_fields(char *to, const struct encode_table *t, const st
     return to;
 }
 
-/* Ends a list whose elements were written from START on, each with a comma before it: the first comma makes way for OPEN. */
+/* Ends a list whose elements were written from START on, each with a comma before it: the first comma makes
+ * way for OPEN. */
 static inline char *put_brackets(char *start, char *to, char open, char close)
 {
     if (to == start)

@@ -1,4 +1,5 @@
-/* Rows and item events as the messages of INTERFACE.md, "Data socket". Pure: bytes in, bytes out; sees base's spans alone. */
+/* Rows and item events as the messages of INTERFACE.md, "Data socket". Pure: bytes in, bytes out; sees base's
+ * spans alone. */
 #pragma once
 
 #include "base/buf.h"
@@ -9,13 +10,14 @@ enum encode_type { ENCODE_STRING, ENCODE_NUMBER, ENCODE_INTEGER, ENCODE_BOOLEAN,
 /* encode_value(): the value is not what its type says, and was encoded as the string it is. */
 enum { ENCODE_MISFIT = 1 };
 
-/* ENCODE_JSON_VALUE: arrays and objects within each other. Many readers stop at 64; a message and a control reply put four around it. */
+/* ENCODE_JSON_VALUE: arrays and objects within each other. Many readers stop at 64; a message and a control
+ * reply put four around it. */
 enum { ENCODE_JSON_MAX_DEPTH = 60 };
 
-/* Writes one value as it will stand in messages ("published span": quotes and escapes included) to OUT. IS_NULL: null. Added to what
- * OUT holds. ENCODE_JSON_VALUE: strict RFC 8259 (no lone surrogates; duplicate names are fine), written without blanks.
- * Returns 0, ENCODE_MISFIT, -ENOMEM, -ENOBUFS, or -EOPNOTSUPP (a format that is not built yet). Called once per changed value;
- * messages then only copy the result. */
+/* Writes one value as it will stand in messages ("published span": quotes and escapes included) to OUT.
+ * IS_NULL: null. Added to what OUT holds. ENCODE_JSON_VALUE: strict RFC 8259 (no lone surrogates; duplicate
+ * names are fine), written without blanks. Returns 0, ENCODE_MISFIT, -ENOMEM, -ENOBUFS, or -EOPNOTSUPP (a
+ * format that is not built yet). Called once per changed value; messages then only copy the result. */
 int encode_value(enum encode_format format, enum encode_type type, bool is_null, struct span value,
                  struct buf *out);
 
@@ -33,13 +35,15 @@ struct encode_table_options {
 };
 struct encode_table; /* the prepared heads, field names and topic */
 
-/* *RET is *owned*. Returns 0, -ENOMEM, -ENOBUFS (absurdly long names), -EINVAL (a topic that encode_check_topic() refuses), or
- * -EOPNOTSUPP (a format that is not built yet). Options are borrowed for the call. */
+/* *RET is *owned*. Returns 0, -ENOMEM, -ENOBUFS (absurdly long names), -EINVAL (a topic that
+ * encode_check_topic() refuses), or -EOPNOTSUPP (a format that is not built yet). Options are borrowed for
+ * the call. */
 int encode_table_new(const struct encode_table_options *options, struct encode_table **ret);
 void encode_table_free(struct encode_table *t);
 
-/* What one item's messages have in common, built once: names escaped, the topic where it does not depend on the key. POS counts
- * from 1. T is borrowed for the call. Returns 0, -ENOMEM, or -ENOBUFS (a topic past TOPIC_MAX_BYTES). */
+/* What one item's messages have in common, built once: names escaped, the topic where it does not depend on
+ * the key. POS counts from 1. T is borrowed for the call. Returns 0, -ENOMEM, or -ENOBUFS (a topic past
+ * TOPIC_MAX_BYTES). */
 struct encode_item;
 int encode_item_new(const struct encode_table *t, struct span item, size_t pos, struct encode_item **ret);
 void encode_item_free(struct encode_item *i);
@@ -53,15 +57,17 @@ struct encode_row {
     uint64_t time_us;   /* since 1970 */
     /* n_fields published spans, in the table's order; an empty one stands for null. */
     const struct span *values;
-    /* Bit i % 64 of word i / 64 is the field i, from 0. NULL in a replay and a control reply: then no `changed`, and whole. */
+    /* Bit i % 64 of word i / 64 is the field i, from 0. NULL in a replay and a control reply: then no
+     * `changed`, and whole. */
     const uint64_t *changed;
     struct span key, command; /* decoded text; COMMAND only (command: ADD UPDATE DELETE as published) */
     bool replay;
 };
 
-/* Writes topic and payload (both cleared first; neither allocates once it is as large as the largest message). Returns 0, or
- * the error that sticks in either buffer: -ENOMEM, -ENOBUFS (give both room for the longest that the server's limits allow).
- * In COMMAND the key's and command's own fields are written from values[] like any other; the caller has put the published command there. */
+/* Writes topic and payload (both cleared first; neither allocates once it is as large as the largest
+ * message). Returns 0, or the error that sticks in either buffer: -ENOMEM, -ENOBUFS (give both room for the
+ * longest that the server's limits allow). In COMMAND the key's and command's own fields are written from
+ * values[] like any other; the caller has put the published command there. */
 int encode_row(const struct encode_table *t, const struct encode_item *i, const struct encode_row *row,
                struct buf *topic, struct buf *payload);
 
@@ -79,10 +85,10 @@ int encode_event(const struct encode_table *t, const struct encode_item *i, cons
 int encode_replayed(enum encode_format format, const char *run, uint64_t count, bool limited,
                     struct buf *payload);
 
-/* A row as an object of the control socket's `rows` reply: the same keys as on the data socket, always JSON; added
- * to what OUT holds. VALUES are then JSON published spans. Returns buf_error(OUT). */
+/* A row as an object of the control socket's `rows` reply: the same keys as on the data socket, always JSON;
+ * added to what OUT holds. VALUES are then JSON published spans. Returns buf_error(OUT). */
 int encode_row_json(const struct encode_table *t, const struct encode_item *i, const struct encode_row *row,
                     struct buf *out);
 
-/* Checks a topic template: returns 0, or 1 with a sentence in ERROR (an unknown {name}, an unclosed brace). */
+/* Checks a topic template. Returns 0, or 1 with a sentence in ERROR (an unknown {name}, an unclosed brace). */
 int encode_check_topic(struct span text, struct buf *error);

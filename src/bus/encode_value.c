@@ -108,8 +108,8 @@ static int hex4(struct span s, size_t at)
     return value;
 }
 
-/* The length of the escape whose backslash is at AT; 0 when it is none. A surrogate without its other half is none: the
- * grammar allows it, many readers don't. */
+/* The length of the escape whose backslash is at AT; 0 when it is none. A surrogate without its other half is
+ * none: the grammar allows it, many readers don't. */
 static size_t escape_length(struct span s, size_t at)
 {
     if (at + 1 >= s.len)

@@ -40,8 +40,8 @@ static int fail(struct buf *error, int negative_errno, const char *what, const c
     return negative_errno;
 }
 
-/* A lock counts only while its file is the one that others would open: the daemon before may have removed it between our
- * open and our lock. Returns 1 when that happened. */
+/* A lock counts only while its file is the one that others would open: the daemon before may have removed it
+ * between our open and our lock. Returns 1 when that happened. */
 static int lock_once(struct ipc_path *p, struct buf *error)
 {
     CLEANUP(close_fd) int fd = open(p->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -216,7 +216,8 @@ int ipc_listen(const char *path, unsigned mode, const char *group, struct ipc_pa
     return 0;
 }
 
-/* All of it under the lock, the lock's own file last: whoever opened it before finds, once locked, that it is gone. */
+/* All of it under the lock, the lock's own file last: whoever opened it before finds, once locked, that it is
+ * gone. */
 void ipc_unlisten(struct ipc_path *p)
 {
     if (!p)

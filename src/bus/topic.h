@@ -21,8 +21,8 @@ struct topic_names {
 /* Checks a template: 0, or 1 with a sentence in ERROR (an unknown {name}, an unclosed brace). */
 int topic_check(struct span text, struct buf *error);
 
-/* Expands a template that topic_check() found good. Returns 0, -ENOMEM, -ENOBUFS (longer than TOPIC_MAX_BYTES), or -EINVAL
- * (never checked). *RET is *owned* (topic_done), in any case. */
+/* Expands a template that topic_check() found good. Returns 0, -ENOMEM, -ENOBUFS (longer than
+ * TOPIC_MAX_BYTES), or -EINVAL (never checked). *RET is *owned* (topic_done), in any case. */
 int topic_expand(struct span text, const struct topic_names *names, struct topic *ret);
 /* Fine on a zeroed one, and twice. */
 void topic_done(struct topic *t);

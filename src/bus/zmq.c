@@ -6,8 +6,8 @@ enum {
     /* A consumer that hears nothing for three of our heartbeats takes us for dead. */
     HEARTBEAT_MS = 5000,
     HEARTBEATS_PER_TTL = 3,
-    /* A consumer whose host vanished is noticed after 30 + 3 * 10 s of silence. No ZMQ_TCP_MAXRT: it would also end
-     * connections whose consumer merely doesn't read. */
+    /* A consumer whose host vanished is noticed after 30 + 3 * 10 s of silence. No ZMQ_TCP_MAXRT: it would
+     * also end connections whose consumer merely doesn't read. */
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_INTERVAL_S = 10,
     KEEPALIVE_COUNT = 3,
@@ -65,7 +65,8 @@ static int set_common(const struct zmq_socket *s, const struct zmq_options *o)
         {ZMQ_LINGER, o->linger_ms},
         {ZMQ_HEARTBEAT_IVL, heartbeat_ms},
         {ZMQ_HEARTBEAT_TTL, heartbeat_ms * HEARTBEATS_PER_TTL},
-        /* 0: none. A consumer that doesn't read cannot answer our heartbeats, and is not to be cut off for it. */
+        /* 0: none. A consumer that doesn't read cannot answer our heartbeats, and is not to be cut off for
+           it. */
         {ZMQ_HEARTBEAT_TIMEOUT, 0},
         {ZMQ_TCP_KEEPALIVE, 1},
         {ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S},
@@ -95,7 +96,8 @@ static int remember_endpoint(struct zmq_socket *s, struct ipc_path *taken_ipc)
     return s->endpoints[s->n_endpoints - 1] ? 0 : -ENOMEM;
 }
 
-/* With IPv6 on, ZeroMQ would also look names up as IPv6 first, and "localhost" would no longer be where most look for it. */
+/* With IPv6 on, ZeroMQ would also look names up as IPv6 first, and "localhost" would no longer be where most
+ * look for it. */
 static int bind_tcp(struct zmq_socket *s, const char *endpoint, struct buf *error)
 {
     int r = zmq_socket_set(s, ZMQ_IPV6, strchr(endpoint, '[') != NULL);

@@ -7,8 +7,8 @@ struct zmq_router {
 };
 
 enum {
-    /* The peer's identity and the frames before the body: REQ adds one, each proxy on the way one more. A request with more is
-     * read to its end and answered with an error, without what came after. */
+    /* The peer's identity and the frames before the body: REQ adds one, each proxy on the way one more. A
+     * request with more is read to its end and answered with an error, without what came after. */
     ENVELOPE_MAX_FRAMES = 16,
     ENVELOPE_MAX_BYTES = 4096, /* in sum; identities have at most 255 */
     /* Requests that ZeroMQ takes from one peer before we do; the rest waits in the peer. */
@@ -80,7 +80,8 @@ static size_t envelope_bytes(struct zmq_envelope *e)
     return sum;
 }
 
-/* All frames are there: what is envelope, what is body? Without an empty frame, the only one after the identity is the body. */
+/* All frames are there: what is envelope, what is body? Without an empty frame, the only one after the
+ * identity is the body. */
 static bool well_formed(struct request *q)
 {
     struct zmq_envelope *e = q->envelope;
@@ -95,7 +96,8 @@ static bool well_formed(struct request *q)
     return fits && !q->overflow && q->bodies == 1 && zmq_msg_size(&q->body) <= ZMQ_ROUTER_BODY_MAX;
 }
 
-/* Reads one request to its last frame. A message is handed over whole, so -EAGAIN comes at the first frame or not at all. */
+/* Reads one request to its last frame. A message is handed over whole, so -EAGAIN comes at the first frame or
+ * not at all. */
 static int read_frames(struct zmq_router *r, struct request *q)
 {
     bool more = true;

@@ -10,8 +10,8 @@ struct zmq_sink {
     bool retry;   /* and something happened since, so that it is worth trying again */
 };
 
-/* What one call of next_subscription() looks at before it comes back: unsubscriptions (thousands, when a consumer with many
- * filters goes) and whatever else a peer writes. */
+/* What one call of next_subscription() looks at before it comes back: unsubscriptions (thousands, when a
+ * consumer with many filters goes) and whatever else a peer writes. */
 enum { SINK_FRAMES_PER_CALL = 1000 };
 
 static struct zmq_sink *zmq_sink_of(struct sink *s)
@@ -24,16 +24,16 @@ static const struct zmq_sink *zmq_sink_of_const(const struct sink *s)
     return (const struct zmq_sink *)(const void *)s; /* its first member */
 }
 
-/* ZeroMQ checks every matching consumer's mark at each frame, but counts whole messages, and a consumer who comes in between
- * doesn't match: so -EAGAIN can only come at the first frame, when nothing was sent yet. */
+/* ZeroMQ checks every matching consumer's mark at each frame, but counts whole messages, and a consumer who
+ * comes in between doesn't match: so -EAGAIN can only come at the first frame, when nothing was sent yet. */
 static int send_message(const struct zmq_sink *z, struct span topic, struct span payload)
 {
     int r = zmq_socket_send(&z->socket, topic, ZMQ_SNDMORE);
     return r < 0 ? r : zmq_socket_send(&z->socket, payload, 0);
 }
 
-/* Without NODROP for exactly this message, ZeroMQ sets those at their mark aside until they have drained half. Left off, a
- * burst would overrun healthy consumers too. */
+/* Without NODROP for exactly this message, ZeroMQ sets those at their mark aside until they have drained
+ * half. Left off, a burst would overrun healthy consumers too. */
 static int send_dropping(const struct zmq_sink *z, struct span topic, struct span payload)
 {
     int r = zmq_socket_set(&z->socket, ZMQ_XPUB_NODROP, 0);
@@ -42,8 +42,8 @@ static int send_dropping(const struct zmq_sink *z, struct span topic, struct spa
     return r < 0 ? r : on;
 }
 
-/* Reading a signal from the fd makes ZeroMQ forget it, so while a message waits nothing of ZeroMQ is called before the fd says
- * that there is news: then the news is never lost between two calls. */
+/* Reading a signal from the fd makes ZeroMQ forget it, so while a message waits nothing of ZeroMQ is called
+ * before the fd says that there is news: then the news is never lost between two calls. */
 static bool has_news(const struct zmq_sink *z)
 {
     struct pollfd p = {.fd = z->socket.fd, .events = POLLIN};
@@ -64,7 +64,8 @@ static int sink_publish_zmq(struct sink *s, struct span topic, struct span paylo
     if (r == -EAGAIN && pressure == SINK_DROP)
         r = send_dropping(z, topic, payload);
     z->waiting = r == -EAGAIN;
-    /* New subscriptions have to be taken, which calls ZeroMQ, which may then swallow the signal: so try once more after that. */
+    /* New subscriptions have to be taken, which calls ZeroMQ, which may then swallow the signal: so try once
+     * more after that. */
     z->retry = z->waiting && input;
     return r == -EAGAIN ? SINK_FULL : r;
 }

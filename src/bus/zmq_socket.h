@@ -27,15 +27,15 @@ struct zmq_setting {
 };
 
 struct zmq_kind {
-    int type; /* ZMQ_XPUB, ZMQ_ROUTER */
-    int64_t
-        max_message_bytes; /* a peer that sends a longer frame loses its connection; CURVE's own bytes count */
+    int type;                  /* ZMQ_XPUB, ZMQ_ROUTER */
+    int64_t max_message_bytes; /* a peer that sends a longer frame loses its connection; CURVE's own bytes
+                                  count */
     const struct zmq_setting *settings;
     size_t n_settings;
 };
 
-/* Makes a socket with the common options and those of KIND, bound at every endpoint of OPTIONS. Returns 0, or -errno with a
- * sentence in ERROR. *RET is *owned* (zmq_socket_close) only on 0. */
+/* Makes a socket with the common options and those of KIND, bound at every endpoint of OPTIONS. Returns 0, or
+ * -errno with a sentence in ERROR. *RET is *owned* (zmq_socket_close) only on 0. */
 int zmq_socket_open(struct zmq_bus *bus, const struct zmq_kind *kind, const struct zmq_options *options,
                     struct zmq_socket *ret, struct buf *error);
 /* Frees the paths at once; ZeroMQ flushes in the background, within linger_ms. Fine on a half-built one. */

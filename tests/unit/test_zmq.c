@@ -1,4 +1,5 @@
-/* The bus against plain ZeroMQ consumers, over real sockets. Every wait ends: at WAIT_MS at the latest, as a failure. */
+/* The bus against plain ZeroMQ consumers, over real sockets. Every wait ends: at WAIT_MS at the latest, as a
+ * failure. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -282,7 +283,8 @@ static int fill(struct rig *r, int from, struct consumer *healthy)
     return from;
 }
 
-/* Publishes on until nothing moves any more: ZeroMQ's thread may still be feeding the kernel when the sink is full first. */
+/* Publishes on until nothing moves any more: ZeroMQ's thread may still be feeding the kernel when the sink is
+ * full first. */
 static int fill_up(struct rig *r, int from)
 {
     do {
@@ -324,7 +326,8 @@ START_TEST(hold_loses_nothing)
 }
 END_TEST
 
-/* While one is at its mark, sink_ready() keeps still (no busy loop), and then the fd wakes the daemon (no lost signal). */
+/* While one is at its mark, sink_ready() keeps still (no busy loop), and then the fd wakes the daemon (no
+ * lost signal). */
 START_TEST(a_full_sink_waits_for_its_fd)
 {
     struct rig r = rig_with_sink(NULL);
@@ -456,7 +459,8 @@ START_TEST(who_does_not_read_is_not_cut_off)
 }
 END_TEST
 
-/* A child opens the sink, says so, and is stopped by its parent: its sockets stay open, its heartbeats end. */
+/* A child opens the sink, says so, and is stopped by its parent: its sockets stay open, its heartbeats end.
+ */
 static pid_t start_frozen_daemon(int *ret_pipe, char *ret_endpoint, size_t size)
 {
     int pipes[2];
