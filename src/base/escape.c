@@ -5,7 +5,7 @@ static const char hex_digits[] = "0123456789ABCDEF";
 static bool percent_plain(unsigned char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_' ||
-           c == '.' || c == '~' || c == '*';
+           c == '.' || c == '~' || c == '*' || c == ',';
 }
 
 void escape_percent(struct buf *out, struct span s)

@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 
-/* Adds S with everything but [A-Za-z0-9._~*-] percent-encoded: what a request's value needs, and more (PROTOCOL.md,
+/* Adds S with everything but [A-Za-z0-9._~*,-] percent-encoded: what a request's value needs, and more (PROTOCOL.md,
  * "Requests": CR LF & = % + must be encoded, the rest may). */
 void escape_percent(struct buf *out, struct span s);
 

@@ -683,17 +683,23 @@ bool session_next_action(struct session *s, uint64_t now, struct session_action 
 
 /* ---- events ---- */
 
+bool session_next_report(struct session *s, struct session_event *ret)
+{
+    if (!s->n_reports)
+        return false;
+    s->current = s->reports[s->first_report];
+    s->first_report = (s->first_report + 1) % SESSION_REPORTS;
+    s->n_reports--;
+    *ret = (struct session_event){.kind = SESSION_EVENT_STATE, .report = &s->current};
+    return true;
+}
+
 bool session_next_event(struct session *s, uint64_t now, struct session_event *ret)
 {
     session_bury(s);
     for (;;) {
-        if (s->n_reports) {
-            s->current = s->reports[s->first_report];
-            s->first_report = (s->first_report + 1) % SESSION_REPORTS;
-            s->n_reports--;
-            *ret = (struct session_event){.kind = SESSION_EVENT_STATE, .report = &s->current};
+        if (session_next_report(s, ret))
             return true;
-        }
         if (s->oddity_waits) {
             s->oddity_waits = false;
             *ret = (struct session_event){.kind = SESSION_EVENT_ODDITY, .text = s->text};

@@ -174,6 +174,9 @@ struct session_event {
 /* Takes the next event; everything in it is borrowed until the next call on the session. Returns whether there was one. */
 bool session_next_event(struct session *s, uint64_t now, struct session_event *ret);
 
+/* The same, but only SESSION_EVENT_STATE, past whatever else waits: while a slow consumer holds the rest back. */
+bool session_next_report(struct session *s, struct session_event *ret);
+
 /* ---- tables ---- */
 
 /* Adds a table at the end; it is subscribed as soon as there is a session. RETRY_FAILED_MS 0: never again. *RET is borrowed until its SESSION_TABLE_DELETED.

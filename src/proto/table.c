@@ -189,6 +189,8 @@ int table_new(const struct table_options *options, const struct table_hooks *hoo
     buf_init(&t->encoded, LIMIT_VALUE_BYTES * 8);
     int r = copy_texts(&t->options, options);
     if (r < 0) {
+        /* Its owner never had it. */
+        t->hooks.drop_table = NULL;
         table_free(t);
         return r;
     }
@@ -208,6 +210,8 @@ void table_free(struct table *t)
     buf_done(&t->patched);
     buf_done(&t->encoded);
     free_texts(&t->options);
+    if (t->hooks.drop_table)
+        t->hooks.drop_table(t->hooks.userdata);
     free(t);
 }
 

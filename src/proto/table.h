@@ -16,6 +16,8 @@ struct table_hooks {
     int (*encode)(void *userdata, size_t field, bool is_null, struct span value, struct buf *out);
     /* The item goes away: what the caller keeps in its `user` (not NULL) is to be freed. */
     void (*drop_user)(void *userdata, void *user);
+    /* The table goes away, after its items; may be NULL. */
+    void (*drop_table)(void *userdata);
     void *userdata;
 };
 
@@ -75,7 +77,7 @@ struct table {
     uint64_t *changed;                            /* bit map over fields, of the last update */
     struct span *published;                       /* n_fields published spans, of the last update */
     struct cell null_cell, key_cell, delete_cell; /* what a DELETE publishes */
-    struct buf decoded, patched, encoded;                 /* bytes on their way into a cell */
+    struct buf decoded, patched, encoded;         /* bytes on their way into a cell */
 };
 
 /* Copies OPTIONS. Returns 0 or -ENOMEM. */

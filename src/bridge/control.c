@@ -1,0 +1,397 @@
+#include "config.h"
+
+#include "bridge/control.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "bridge/json.h"
+#include "bridge/link.h"
+#include "bridge/reload.h"
+#include "conf/diff.h"
+#include "proto/jsontext.h"
+
+/* A page of `rows` ends here, or at its limit. */
+enum { ROWS_MAX_BYTES = 1 << 20, ROWS_LIMIT_DEFAULT = 100, ROWS_LIMIT_MAX = 1000 };
+
+struct control {
+    struct daemon *d;
+    struct zmq_router *router;
+    sd_event_source *io;
+    struct buf request, reply;
+};
+
+/* ---- one request ---- */
+
+enum key { KEY_SESSION, KEY_TABLE, KEY_ITEM, KEY_KEY, KEY_LIMIT, KEY_AFTER, N_KEYS };
+
+static const char *const key_names[N_KEYS] = {"session", "table", "item", "key", "limit", "after"};
+
+struct request {
+    struct daemon *d;
+    char *texts[N_KEYS];    /* owned; NULL: not given */
+    size_t lengths[N_KEYS]; /* of the texts, which may hold NULs */
+    uint64_t limit;
+    struct buf *reply; /* an open object with "ok":true */
+    struct buf error;  /* anything in it: the answer is that instead */
+};
+
+/* A command fails by writing what is wrong to q->error. Returns 0 or -errno for our own trouble. */
+typedef int command_function(struct request *q);
+
+static int fail(struct request *q, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static int fail(struct request *q, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    buf_add_text(&q->error, text);
+    return 0;
+}
+
+/* The link of `session`, or NULL and an error. */
+static struct link *named_link(struct request *q)
+{
+    struct link *l = daemon_find_link(q->d, q->texts[KEY_SESSION]);
+    if (!l)
+        fail(q, "there is no session \"%s\"", q->texts[KEY_SESSION]);
+    return l;
+}
+
+/* ---- commands ---- */
+
+static int cmd_ping(struct request *q)
+{
+    json_u64(q->reply, "time", daemon_wall_us());
+    return 0;
+}
+
+static int cmd_version(struct request *q)
+{
+    AUTO_BUF struct buf zmq = BUF_INIT(64);
+    zmq_bus_version(&zmq);
+    json_text(q->reply, "version", PACKAGE_VERSION);
+    json_name(q->reply, "libraries");
+    json_open(q->reply, '{');
+    json_text(q->reply, "libzmq", buf_text(&zmq));
+    json_text(q->reply, "libcurl", net_version());
+    json_text(q->reply, "wslay", net_ws_version());
+    json_close(q->reply, '}');
+    return 0;
+}
+
+static void add_sessions(struct request *q)
+{
+    json_name(q->reply, "sessions");
+    json_open(q->reply, '[');
+    LIST_EACH(at, &q->d->links) {
+        struct link *l = link_of(at);
+        if (!link_is_current(l) ||
+            (q->texts[KEY_SESSION] && strcmp(q->texts[KEY_SESSION], link_name(l)) != 0))
+            continue;
+        json_open(q->reply, '{');
+        link_add_session(l, q->reply);
+        json_close(q->reply, '}');
+    }
+    json_close(q->reply, ']');
+}
+
+static void add_tables(struct request *q)
+{
+    json_name(q->reply, "tables");
+    json_open(q->reply, '[');
+    LIST_EACH(at, &q->d->links) {
+        struct link *l = link_of(at);
+        if (link_is_current(l) &&
+            (!q->texts[KEY_SESSION] || strcmp(q->texts[KEY_SESSION], link_name(l)) == 0))
+            link_add_tables(l, q->reply);
+    }
+    json_close(q->reply, ']');
+}
+
+static int cmd_status(struct request *q)
+{
+    json_text(q->reply, "version", PACKAGE_VERSION);
+    json_text(q->reply, "run", q->d->run);
+    json_u64(q->reply, "pid", (uint64_t)getpid());
+    json_text(q->reply, "config", q->d->conf->path);
+    daemon_add_endpoints(q->d, q->reply);
+    add_sessions(q);
+    add_tables(q);
+    json_name(q->reply, "stats");
+    json_open(q->reply, '{');
+    daemon_add_stats(q->d, q->reply);
+    json_close(q->reply, '}');
+    return 0;
+}
+
+static int cmd_config(struct request *q)
+{
+    json_name(q->reply, "config");
+    conf_print_json(q->d->conf, q->reply);
+    return 0;
+}
+
+static int cmd_sessions(struct request *q)
+{
+    if (q->texts[KEY_SESSION] && !named_link(q))
+        return 0;
+    add_sessions(q);
+    return 0;
+}
+
+static int cmd_tables(struct request *q)
+{
+    if (q->texts[KEY_SESSION] && !named_link(q))
+        return 0;
+    add_tables(q);
+    return 0;
+}
+
+static int cmd_rows(struct request *q)
+{
+    struct feed_query query = {.session = q->texts[KEY_SESSION],
+                               .table = q->texts[KEY_TABLE],
+                               .item = span_make(q->texts[KEY_ITEM], q->lengths[KEY_ITEM]),
+                               .key = span_make(q->texts[KEY_KEY], q->lengths[KEY_KEY]),
+                               .limit = q->limit,
+                               .max_bytes = ROWS_MAX_BYTES,
+                               .after = q->texts[KEY_AFTER]};
+    if (q->texts[KEY_SESSION] && !named_link(q))
+        return 0;
+    json_text(q->reply, "run", q->d->run);
+    int r = feed_rows(q->d->feed, &query, q->reply);
+    return r == FEED_BAD_CURSOR ? fail(q, "\"after\" is not a cursor of an earlier page") : r;
+}
+
+static int cmd_connect(struct request *q)
+{
+    struct link *l = named_link(q);
+    if (l)
+        link_start(l);
+    return 0;
+}
+
+static int cmd_disconnect(struct request *q)
+{
+    struct link *l = named_link(q);
+    if (l)
+        link_stop(l, "disconnected on request");
+    return 0;
+}
+
+static int cmd_reload(struct request *q)
+{
+    if (q->d->stopping)
+        return fail(q, "the daemon is stopping");
+    int r = reload(q->d, q->reply, &q->error);
+    if (r == RELOAD_FAULT && !q->error.len)
+        return fail(q, "the configuration was not reloaded");
+    if (r == 0)
+        daemon_tell_bridge(q->d, "reload");
+    return r < 0 ? r : 0;
+}
+
+#define BIT(key) (1u << (key))
+
+static const struct command {
+    const char *name;
+    command_function *run;
+    unsigned required, optional; /* bits of KEY_… */
+} commands[] = {
+    {"ping", cmd_ping, 0, 0},
+    {"version", cmd_version, 0, 0},
+    {"status", cmd_status, 0, 0},
+    {"config", cmd_config, 0, 0},
+    {"sessions", cmd_sessions, 0, BIT(KEY_SESSION)},
+    {"tables", cmd_tables, 0, BIT(KEY_SESSION)},
+    {"rows", cmd_rows, 0,
+     BIT(KEY_SESSION) | BIT(KEY_TABLE) | BIT(KEY_ITEM) | BIT(KEY_KEY) | BIT(KEY_LIMIT) | BIT(KEY_AFTER)},
+    {"connect", cmd_connect, BIT(KEY_SESSION), 0},
+    {"disconnect", cmd_disconnect, BIT(KEY_SESSION), 0},
+    {"reload", cmd_reload, 0, 0},
+};
+
+/* ---- reading a request ---- */
+
+static bool find_key(struct span name, enum key *ret)
+{
+    for (size_t i = 0; i < N_KEYS; i++)
+        if (span_is(name, key_names[i])) {
+            *ret = (enum key)i;
+            return true;
+        }
+    return false;
+}
+
+static int take_limit(struct request *q, const struct jsondoc_node *value)
+{
+    uint64_t limit;
+    if (value->type != JSONDOC_NUMBER || !span_to_u64(value->text, ROWS_LIMIT_MAX, &limit) || limit == 0)
+        return fail(q, "\"limit\" must be an integer from 1 to %d", ROWS_LIMIT_MAX);
+    q->limit = limit;
+    return 0;
+}
+
+static int take_member(struct request *q, const struct command *command, const struct jsondoc_node *member)
+{
+    enum key key;
+    if (span_is(member->name, "cmd") || span_is(member->name, "id"))
+        return 0;
+    if (!find_key(member->name, &key) || !((command->required | command->optional) & BIT(key)))
+        return fail(q, "\"%s\" takes no key \"%.*s\"", command->name, SPAN_ARG(member->name));
+    if (key == KEY_LIMIT)
+        return take_limit(q, member);
+    if (member->type != JSONDOC_STRING)
+        return fail(q, "\"%s\" must be a string", key_names[key]);
+    q->texts[key] = span_dup(member->text);
+    q->lengths[key] = member->text.len;
+    return q->texts[key] ? 0 : -ENOMEM;
+}
+
+static int take_members(struct request *q, const struct command *command, const struct jsondoc_node *object)
+{
+    LIST_EACH(link, &object->children) {
+        int r = take_member(q, command, jsondoc_at(link));
+        if (r < 0 || q->error.len)
+            return r;
+    }
+    for (size_t i = 0; i < N_KEYS; i++)
+        if (command->required & BIT(i) && !q->texts[i])
+            return fail(q, "\"%s\" needs \"%s\"", command->name, key_names[i]);
+    return 0;
+}
+
+static const struct command *find_command(struct request *q, const struct jsondoc_node *cmd)
+{
+    if (!cmd || cmd->type != JSONDOC_STRING) {
+        fail(q, "a request needs \"cmd\", a string");
+        return NULL;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
+        if (span_is(cmd->text, commands[i].name))
+            return &commands[i];
+    fail(q, "there is no command \"%.*s\"", (int)(cmd->text.len < 64 ? cmd->text.len : 64),
+         cmd->text.at ? cmd->text.at : "");
+    return NULL;
+}
+
+static int run_request(struct request *q, struct jsondoc *doc, struct span text,
+                       const struct jsondoc_node **ret_id)
+{
+    const struct jsondoc_node *root = jsontext_read(doc, text);
+    if (!root || root->type != JSONDOC_OBJECT)
+        return fail(q, "a request is one JSON object");
+    *ret_id = jsondoc_member(doc, root, SPAN("id"));
+    const struct command *command = find_command(q, jsondoc_member(doc, root, SPAN("cmd")));
+    if (!command)
+        return 0;
+    int r = take_members(q, command, root);
+    return r < 0 || q->error.len ? r : command->run(q);
+}
+
+static void end_reply(struct buf *reply, const struct jsondoc_node *id)
+{
+    if (id) {
+        json_name(reply, "id");
+        jsontext_write(id, reply);
+    }
+    json_close(reply, '}');
+}
+
+void control_answer(struct daemon *d, struct span text, struct buf *reply)
+{
+    struct request q = {
+        .d = d, .limit = ROWS_LIMIT_DEFAULT, .reply = reply, .error = BUF_INIT(ROWS_MAX_BYTES)};
+    struct jsondoc doc = {0};
+    const struct jsondoc_node *id = NULL;
+    buf_clear(reply);
+    json_open(reply, '{');
+    json_bool(reply, "ok", true);
+    int r = run_request(&q, &doc, text, &id);
+    if (r < 0)
+        buf_add_text(&q.error, strerror(-r));
+    if (q.error.len) {
+        buf_clear(reply);
+        json_open(reply, '{');
+        json_bool(reply, "ok", false);
+        json_span(reply, "error", buf_span(&q.error));
+    }
+    end_reply(reply, id);
+    for (size_t i = 0; i < N_KEYS; i++)
+        free(q.texts[i]);
+    buf_done(&q.error);
+    jsondoc_done(&doc);
+}
+
+/* ---- the socket ---- */
+
+static int answer_one(struct control *c, bool *ret_none)
+{
+    struct zmq_envelope *envelope = NULL;
+    int r = zmq_router_receive(c->router, &c->request, &envelope);
+    *ret_none = r == ZMQ_ROUTER_NONE;
+    if (r < 0 || *ret_none)
+        return r;
+    if (r == ZMQ_ROUTER_BAD_FRAMES) {
+        buf_clear(&c->reply);
+        buf_add_text(&c->reply, "{\"ok\":false,\"error\":\"a request is one body frame of at most 1 MiB\"}");
+    } else {
+        control_answer(c->d, buf_span(&c->request), &c->reply);
+    }
+    return zmq_router_reply(c->router, envelope, buf_span(&c->reply));
+}
+
+static int on_io(sd_event_source *source UNUSED, int fd UNUSED, uint32_t events UNUSED, void *userdata)
+{
+    struct control *c = userdata;
+    bool none = false;
+    int r = 0;
+    while (!none && r >= 0)
+        r = answer_one(c, &none);
+    if (r < 0)
+        log_line(c->d->log, LOG_ERR, NULL, NULL, "the control socket fails: %s", strerror(-r));
+    return 0;
+}
+
+int control_new(struct daemon *d, struct zmq_router *taken_router, struct control **ret)
+{
+    struct control *c = calloc(1, sizeof *c);
+    if (!c) {
+        zmq_router_close(taken_router);
+        return -ENOMEM;
+    }
+    *c = (struct control){.d = d,
+                          .router = taken_router,
+                          .request = BUF_INIT(ZMQ_ROUTER_BODY_MAX),
+                          .reply = BUF_INIT(SIZE_MAX)};
+    int r = sd_event_add_io(d->event, &c->io, zmq_router_fd(c->router), EPOLLIN, on_io, c);
+    if (r < 0) {
+        control_free(c);
+        return r;
+    }
+    *ret = c;
+    return 0;
+}
+
+void control_free(struct control *c)
+{
+    if (!c)
+        return;
+    sd_event_source_unref(c->io);
+    zmq_router_close(c->router);
+    buf_done(&c->request);
+    buf_done(&c->reply);
+    free(c);
+}
+
+const char *control_endpoint(const struct control *c, size_t index)
+{
+    return zmq_router_endpoint(c->router, index);
+}

@@ -1,0 +1,315 @@
+#include "bridge/feed_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* ---- the order of tables ---- */
+
+static struct feed_table *table_of(struct list *link)
+{
+    return CONTAINER_OF(link, struct feed_table, link);
+}
+
+struct feed_table *feed_next_table(const struct feed *f, const struct feed_table *after)
+{
+    struct list *next = after ? after->link.next : f->tables.next;
+    return next != &f->tables ? table_of(next) : NULL;
+}
+
+static int compare(const struct feed_table *a, const struct feed_table *b)
+{
+    int sessions = strcmp(a->session, b->session);
+    return sessions ? sessions : strcmp(a->name, b->name);
+}
+
+static void insert_sorted(struct feed *f, struct feed_table *t)
+{
+    struct feed_table *before = NULL;
+    while ((before = feed_next_table(f, before)) && compare(before, t) <= 0)
+        ;
+    /* Appending to a link puts in front of it: at the head, behind the last. */
+    list_append(before ? &before->link : &f->tables, &t->link);
+}
+
+/* ---- items ---- */
+
+static int find_series(struct feed_table *t, struct span item, struct series **ret)
+{
+    AUTO_BUF struct buf key = BUF_INIT(SIZE_MAX);
+    buf_add(&key, t->session, strlen(t->session) + 1);
+    buf_add(&key, t->name, strlen(t->name) + 1);
+    buf_add_span(&key, item);
+    if (buf_error(&key))
+        return -ENOMEM;
+    struct series *series = map_get(&t->feed->series, buf_span(&key));
+    if (!series) {
+        series = calloc(1, sizeof *series + key.len);
+        if (!series)
+            return -ENOMEM;
+        series->key_len = key.len;
+        memcpy(series->key, key.at, key.len);
+        if (map_add(&t->feed->series, span_make(series->key, key.len), series) < 0) {
+            free(series);
+            return -ENOMEM;
+        }
+    }
+    *ret = series;
+    return 0;
+}
+
+static void item_free(struct feed_item *item)
+{
+    if (!item)
+        return;
+    encode_item_free(item->encode);
+    free(item);
+}
+
+static struct span item_name(const struct feed_table *t, const struct item *item, char text[static 24])
+{
+    if (item->pos <= t->n_items)
+        return t->items[item->pos - 1];
+    int n = snprintf(text, 24, "%zu", item->pos);
+    return span_make(text, (size_t)n);
+}
+
+static int make_item(struct feed_table *t, struct item *item)
+{
+    char text[24];
+    struct span name = item_name(t, item, text);
+    struct feed_item *made = calloc(1, sizeof *made);
+    int r = made ? find_series(t, name, &made->series) : -ENOMEM;
+    if (r < 0) {
+        item_free(made);
+        return r;
+    }
+    made->name = span_make(made->series->key + made->series->key_len - name.len, name.len);
+    made->generation = t->generation - 1;
+    item->user = made;
+    return 0;
+}
+
+int feed_table_item(struct feed_table *t, struct item *item, struct feed_item **ret)
+{
+    int r = item->user ? 0 : make_item(t, item);
+    if (r < 0)
+        return r;
+    struct feed_item *found = item->user;
+    if (found->generation != t->generation) {
+        encode_item_free(TAKE(found->encode));
+        r = encode_item_new(t->encode, found->name, item->pos, &found->encode);
+        if (r < 0)
+            return r;
+        found->generation = t->generation;
+    }
+    *ret = found;
+    return 0;
+}
+
+/* ---- encoders ---- */
+
+static struct span *position_names(size_t n, char (**ret_texts)[24])
+{
+    char(*texts)[24] = calloc(n, sizeof *texts);
+    struct span *names = calloc(n, sizeof *names);
+    if (!texts || !names) {
+        free(texts);
+        free(names);
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++)
+        names[i] = span_make(texts[i], (size_t)snprintf(texts[i], sizeof texts[i], "%zu", i + 1));
+    *ret_texts = texts;
+    return names;
+}
+
+static int make_encoder(struct feed_table *t)
+{
+    size_t n = t->table->n_fields;
+    char(*texts)[24] = NULL;
+    struct span *positions = n == t->n_fields ? NULL : position_names(n, &texts);
+    if (n != t->n_fields && !positions)
+        return -ENOMEM;
+    enum table_mode mode = t->table->options.mode;
+    struct encode_table_options options = {
+        .format = t->feed->format,
+        .changed_only = t->feed->changed_only,
+        .run = t->feed->run,
+        .session = span_of(t->session),
+        .table = span_of(t->name),
+        .fields = positions ? positions : t->fields,
+        .n_fields = n,
+        .key_field = t->table->key_field,
+        .command_field = t->table->command_field,
+        .always_whole = mode == TABLE_DISTINCT || mode == TABLE_RAW,
+        .topic = t->topic ? t->topic : t->feed->topic_template,
+    };
+    struct encode_table *made;
+    int r = encode_table_new(&options, &made);
+    free(positions);
+    free(texts);
+    if (r < 0)
+        return r;
+    encode_table_free(t->encode);
+    t->encode = made;
+    t->generation++;
+    t->encoded_fields = n;
+    t->encoded_key = t->table->key_field;
+    t->encoded_command = t->table->command_field;
+    return 0;
+}
+
+static int make_room_for_values(struct feed *f, size_t n)
+{
+    if (n <= f->n_values)
+        return 0;
+    struct span *grown = realloc(f->values, n * sizeof *grown);
+    if (!grown)
+        return -ENOMEM;
+    f->values = grown;
+    f->n_values = n;
+    return 0;
+}
+
+int feed_table_prepare(struct feed_table *t)
+{
+    const struct table *table = t->table;
+    if (t->encode && t->encoded_fields == table->n_fields && t->encoded_key == table->key_field &&
+        t->encoded_command == table->command_field)
+        return 0;
+    int r = make_room_for_values(t->feed, table->n_fields);
+    return r < 0 ? r : make_encoder(t);
+}
+
+int feed_table_row(struct feed_table *t, struct item *item, struct row *row, struct feed_item **ret_item,
+                   struct encode_row *ret)
+{
+    int r = feed_table_prepare(t);
+    if (r == 0)
+        r = feed_table_item(t, item, ret_item);
+    if (r < 0)
+        return r;
+    table_published(t->table, row, t->feed->values);
+    *ret = (struct encode_row){.type = ENCODE_UPDATE,
+                               .seq = row->stamp.seq,
+                               .kseq = row->kseq,
+                               .time_us = row->stamp.time_us,
+                               .values = t->feed->values,
+                               .key = table_key(t->table, row),
+                               .command = row->kseq ? span_of(table_command_name(row->command)) : SPAN_EMPTY,
+                               .replay = true};
+    return 0;
+}
+
+/* ---- hooks ---- */
+
+static int hook_encode(void *userdata, size_t field UNUSED, bool is_null, struct span value, struct buf *out)
+{
+    struct feed_table *t = userdata;
+    int r = encode_value(t->feed->format, ENCODE_STRING, is_null, value, out);
+    return r < 0 ? r : 0;
+}
+
+static void hook_drop_user(void *userdata UNUSED, void *user)
+{
+    item_free(user);
+}
+
+static void hook_drop_table(void *userdata)
+{
+    feed_table_free(userdata);
+}
+
+struct table_hooks feed_table_hooks(struct feed_table *t)
+{
+    return (struct table_hooks){
+        .encode = hook_encode, .drop_user = hook_drop_user, .drop_table = hook_drop_table, .userdata = t};
+}
+
+/* ---- making and freeing ---- */
+
+static struct span *copy_names(const struct span *names, size_t n)
+{
+    struct span *copies = calloc(n ? n : 1, sizeof *copies);
+    for (size_t i = 0; copies && i < n; i++) {
+        copies[i] = span_make(span_dup(names[i]), names[i].len);
+        if (!copies[i].at) {
+            while (i--)
+                free((void *)(uintptr_t)copies[i].at);
+            free(copies);
+            return NULL;
+        }
+    }
+    return copies;
+}
+
+static void free_names(struct span *names, size_t n)
+{
+    for (size_t i = 0; names && i < n; i++)
+        free((void *)(uintptr_t)names[i].at);
+    free(names);
+}
+
+int feed_table_new(struct feed *f, const struct feed_table_options *options, struct feed_table **ret)
+{
+    struct feed_table *t = calloc(1, sizeof *t);
+    if (!t)
+        return -ENOMEM;
+    *t = (struct feed_table){.feed = f,
+                             .session = strdup(options->session),
+                             .name = strdup(options->name),
+                             .items = copy_names(options->items, options->n_items),
+                             .n_items = options->n_items,
+                             .fields = copy_names(options->fields, options->n_fields),
+                             .n_fields = options->n_fields,
+                             .topic = options->topic ? strdup(options->topic) : NULL};
+    list_init(&t->link);
+    if (!t->session || !t->name || !t->items || !t->fields || (options->topic && !t->topic)) {
+        feed_table_free(t);
+        return -ENOMEM;
+    }
+    insert_sorted(f, t);
+    *ret = t;
+    return 0;
+}
+
+void feed_table_free(struct feed_table *t)
+{
+    if (!t)
+        return;
+    feed_replays_leave(t->feed, t);
+    list_remove(&t->link);
+    encode_table_free(t->encode);
+    free_names(t->items, t->n_items);
+    free_names(t->fields, t->n_fields);
+    free(t->session);
+    free(t->name);
+    free(t->topic);
+    free(t);
+}
+
+void feed_table_attach(struct feed_table *t, struct table *table)
+{
+    t->table = table;
+}
+
+int feed_table_set_topic(struct feed_table *t, const char *topic)
+{
+    char *copy = topic ? strdup(topic) : NULL;
+    if (topic && !copy)
+        return -ENOMEM;
+    free(t->topic);
+    t->topic = copy;
+    encode_table_free(TAKE(t->encode));
+    return 0;
+}
+
+uint64_t feed_table_messages(const struct feed_table *t)
+{
+    return t->messages;
+}
+
+uint64_t feed_table_last_us(const struct feed_table *t)
+{
+    return t->last_us;
+}

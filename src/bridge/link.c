@@ -1,0 +1,357 @@
+#include "bridge/link_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "bridge/json.h"
+
+enum { HEARTBEAT_US = 1000000, TIMER_ACCURACY_US = 1000 };
+
+struct link *link_of(struct list *in_links)
+{
+    return CONTAINER_OF(in_links, struct link, in_links);
+}
+
+const char *link_name(const struct link *l)
+{
+    return l->name;
+}
+
+bool link_is_current(const struct link *l)
+{
+    return !l->leaving;
+}
+
+const struct session_report *link_report(const struct link *l)
+{
+    return session_last_report(l->session);
+}
+
+/* ---- what is told of the session ---- */
+
+static void add_report(const struct session_report *r, struct buf *json)
+{
+    json_text(json, "state", session_state_name(r->state));
+    json_text(json, "previous", session_state_name(r->previous));
+    json_text(json, "detail", r->detail);
+    if (r->id_end[0])
+        json_text(json, "session_id", r->id_end);
+    json_text(json, "continuity", session_continuity_name(r->continuity));
+    if (r->reason[0])
+        json_text(json, "reason", r->reason);
+    if (r->has_code)
+        json_i64(json, "code", r->code);
+    if (r->has_retry)
+        json_u64(json, "retry_in_ms", r->retry_in_ms);
+}
+
+static int report_priority(const struct session_report *r)
+{
+    if (r->state == SESSION_CONNECTED)
+        return strcmp(r->detail, "stalled") == 0 ? LOG_WARNING : LOG_INFO;
+    if (r->state == SESSION_DISCONNECTED)
+        return strcmp(r->detail, "refused") == 0 ? LOG_ERR : LOG_NOTICE;
+    return r->reason[0] && strcmp(r->reason, "LOOP") != 0 ? LOG_WARNING : LOG_INFO;
+}
+
+static void log_report(struct link *l, const struct session_report *r)
+{
+    char code[32] = "", retry[48] = "";
+    const char *continuity = session_continuity_name(r->continuity);
+    if (r->has_code)
+        snprintf(code, sizeof code, " (code %d)", r->code);
+    if (r->has_retry)
+        snprintf(retry, sizeof retry, "; next try in %llu ms", (unsigned long long)r->retry_in_ms);
+    log_line(l->d->log, report_priority(r), l->name, NULL, "%s, %s%s%s%s%s%s%s", session_state_name(r->state),
+             r->detail, continuity ? ", continuity " : "", continuity ? continuity : "",
+             r->reason[0] ? ": " : "", r->reason, code, retry);
+}
+
+static void tell_state(struct link *l, const struct session_report *r)
+{
+    char topic[300];
+    snprintf(topic, sizeof topic, "session/%s", l->name);
+    struct buf *json = status_begin(l->d->status, topic);
+    json_text(json, "session", l->name);
+    add_report(r, json);
+    status_end(l->d->status, true);
+    log_report(l, r);
+    daemon_notify_status(l->d);
+}
+
+static void tell_heartbeat(struct link *l)
+{
+    if (l->last_byte_us < l->last_heartbeat_us + HEARTBEAT_US)
+        return;
+    l->last_heartbeat_us = l->last_byte_us;
+    char topic[300];
+    snprintf(topic, sizeof topic, "heartbeat/%s", l->name);
+    json_text(status_begin(l->d->status, topic), "session", l->name);
+    status_end(l->d->status, false);
+}
+
+void link_add_counters(const struct link *l, struct buf *json)
+{
+    const struct session_counters *c = session_counters(l->session);
+    uint64_t received = 0, sent = 0;
+    if (l->peer)
+        net_peer_counters(l->peer, &received, &sent);
+    json_u64(json, "updates", c->updates);
+    json_u64(json, "lines", c->lines);
+    json_u64(json, "bytes_received", received);
+    json_u64(json, "bytes_sent", sent);
+    json_u64(json, "sessions", c->sessions);
+    json_u64(json, "rebinds", c->rebinds);
+    json_u64(json, "recoveries", c->recoveries);
+    json_u64(json, "faults", c->faults);
+    json_u64(json, "oddities", c->oddities);
+    json_u64(json, "last_received", l->last_byte_us);
+}
+
+void link_add_session(const struct link *l, struct buf *json)
+{
+    size_t tables = 0;
+    for (struct session_table *t = NULL; (t = session_next_table(l->session, t));)
+        tables++;
+    json_text(json, "session", l->name);
+    add_report(link_report(l), json);
+    json_u64(json, "tables", tables);
+    json_name(json, "counters");
+    json_open(json, '{');
+    link_add_counters(l, json);
+    json_close(json, '}');
+}
+
+/* ---- taking what the session has ---- */
+
+static void take_event(struct link *l, const struct session_event *event)
+{
+    int r = 0;
+    switch (event->kind) {
+    case SESSION_EVENT_STATE: tell_state(l, event->report); break;
+    case SESSION_EVENT_TABLE: link_tell_table(l, event->table); break;
+    case SESSION_EVENT_ODDITY:
+        log_line(l->d->log, LOG_WARNING, l->name, NULL, "the server sent %s", event->text);
+        break;
+    case SESSION_EVENT_UPDATE:
+    case SESSION_EVENT_EOS:
+    case SESSION_EVENT_CLEAR:
+    case SESSION_EVENT_LOST: r = feed_event(event->table->user, event, l->read_us); break;
+    case SESSION_EVENT_GAP: r = feed_event(event->table->user, event, daemon_wall_us()); break;
+    default: break;
+    }
+    if (r < 0)
+        log_line(l->d->log, LOG_ERR, l->name, NULL, "a message could not be published: %s", strerror(-r));
+}
+
+/* While a consumer is at its mark only transitions are taken, which go to the status socket. */
+static bool next_event(struct link *l, struct session_event *ret)
+{
+    if (feed_is_held(l->d->feed))
+        return session_next_report(l->session, ret);
+    return session_next_event(l->session, daemon_now_ms(l->d), ret);
+}
+
+static bool take_events(struct link *l)
+{
+    struct session_event event;
+    bool any = false;
+    while (next_event(l, &event)) {
+        take_event(l, &event);
+        any = true;
+    }
+    return any;
+}
+
+/* The stream's end comes after all that it brought. */
+static bool take_end(struct link *l)
+{
+    if (!l->ended || feed_is_held(l->d->feed))
+        return false;
+    l->ended = false;
+    session_closed(l->session, daemon_now_ms(l->d), l->ended_fault, l->ended_code, l->ended_why);
+    return true;
+}
+
+static bool take_actions(struct link *l)
+{
+    struct session_action action;
+    bool any = false;
+    while (session_next_action(l->session, daemon_now_ms(l->d), &action)) {
+        link_act(l, &action);
+        any = true;
+    }
+    return any;
+}
+
+/* Set anew only when it must ring earlier: while data flows the deadline moves away with every read. */
+static void set_timer(struct link *l)
+{
+    uint64_t at = session_deadline(l->session);
+    if (at >= l->timer_ms)
+        return;
+    l->timer_ms = at;
+    sd_event_source_set_time(l->timer, at * 1000);
+    sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
+}
+
+void link_drain(struct link *l)
+{
+    if (l->draining)
+        return;
+    l->draining = true;
+    bool events = true, end = true, actions = true;
+    while (events || end || actions) {
+        events = take_events(l);
+        end = take_end(l);
+        actions = take_actions(l);
+    }
+    l->draining = false;
+    tell_heartbeat(l);
+    set_timer(l);
+    feed_poll(l->d->feed);
+    if (link_is_over(l))
+        daemon_sweep(l->d);
+}
+
+static int on_timer(sd_event_source *source UNUSED, uint64_t usec UNUSED, void *userdata)
+{
+    struct link *l = userdata;
+    l->timer_ms = UINT64_MAX;
+    session_tick(l->session, daemon_now_ms(l->d));
+    link_drain(l);
+    return 0;
+}
+
+void link_hold(struct link *l, bool held, bool announce)
+{
+    if (held != l->held)
+        link_pause(l, held);
+    l->held = held;
+    session_hold(l->session, daemon_now_ms(l->d), held, announce);
+}
+
+/* ---- life ---- */
+
+bool link_waits_for(const struct link *l, const struct link *other)
+{
+    return l->after == other;
+}
+
+void link_is_free_of(struct link *l)
+{
+    l->after = NULL;
+    link_start(l);
+}
+
+void link_start(struct link *l)
+{
+    if (l->after || l->leaving)
+        return;
+    session_start(l->session, daemon_now_ms(l->d));
+    link_drain(l);
+}
+
+void link_stop(struct link *l, const char *reason)
+{
+    session_stop(l->session, daemon_now_ms(l->d), reason);
+    link_drain(l);
+}
+
+void link_leave(struct link *l, const char *reason, bool removed)
+{
+    uint64_t now = daemon_now_ms(l->d);
+    l->leaving = true;
+    for (struct session_table *t = NULL; removed && (t = session_next_table(l->session, t));)
+        session_remove_table(l->session, now, t, false);
+    session_stop(l->session, now, reason);
+    link_drain(l);
+}
+
+bool link_is_over(const struct link *l)
+{
+    return l->leaving && !l->draining && session_is_stopped(l->session) && list_empty(&l->farewells) &&
+           !feed_is_held(l->d->feed);
+}
+
+void link_reconfigure(struct link *l, const struct conf_session *conf)
+{
+    l->conf = conf;
+}
+
+static int make_session(struct link *l, bool replaces)
+{
+    const struct conf_session *c = l->conf;
+    AUTO_BUF struct buf diffs = BUF_INIT(64);
+    for (size_t i = 0; i < c->supported_diffs.n; i++) {
+        buf_add_text(&diffs, i ? "," : "");
+        buf_add_text(&diffs, c->supported_diffs.at[i]);
+    }
+    struct session_options options = {
+        .transport =
+            c->transport == CONF_TRANSPORT_HTTP_STREAMING ? SESSION_HTTP_STREAMING : SESSION_WS_STREAMING,
+        .adapter_set = c->adapter_set,
+        .max_bandwidth_kbps = c->max_bandwidth_kbps,
+        .supported_diffs = buf_text(&diffs),
+        .keepalive_ms = (uint64_t)c->keepalive_ms,
+        .stalled_ms = (uint64_t)c->stalled_ms,
+        .reconnect_ms = (uint64_t)c->reconnect_ms,
+        .recovery_ms = (uint64_t)c->recovery_ms,
+        .connect_ms = (uint64_t)c->connect_ms,
+        .retry_ms = (uint64_t)c->retry_ms,
+        .retry_max_ms = (uint64_t)c->retry_max_ms,
+        .retry_refused_ms = (uint64_t)c->retry_refused_ms,
+        .content_length_bytes = (uint64_t)c->content_length_bytes,
+        .ignore_control_link = c->ignore_control_link,
+        .replaces = replaces,
+    };
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        return -errno;
+    return session_new(&options, seed, &l->session);
+}
+
+int link_new(struct daemon *d, const struct conf_session *conf, bool replaces, struct link *after,
+             struct link **ret)
+{
+    struct link *l = calloc(1, sizeof *l);
+    if (!l)
+        return -ENOMEM;
+    *l = (struct link){
+        .d = d, .conf = conf, .after = after, .timer_ms = UINT64_MAX, .name = strdup(conf->name)};
+    list_init(&l->in_links);
+    list_init(&l->farewells);
+    buf_init(&l->control_in, (size_t)4 << 20);
+    int r = l->name ? make_session(l, replaces) : -ENOMEM;
+    if (r == 0)
+        r = link_make_peer(l);
+    if (r >= 0)
+        r = sd_event_add_time(d->event, &l->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US, on_timer, l);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
+    for (size_t i = 0; r >= 0 && i < conf->n_tables; i++)
+        r = link_add_table(l, &conf->tables[i]);
+    if (r < 0) {
+        link_free(l);
+        return r;
+    }
+    if (feed_is_held(d->feed))
+        link_hold(l, true, false);
+    list_append(&d->links, &l->in_links);
+    *ret = l;
+    return 0;
+}
+
+void link_free(struct link *l)
+{
+    if (!l)
+        return;
+    list_remove(&l->in_links);
+    link_close_all(l);
+    sd_event_source_unref(l->timer);
+    session_free(l->session);
+    buf_done(&l->control_in);
+    free(l->name);
+    free(l);
+}

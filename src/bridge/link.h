@@ -1,0 +1,49 @@
+/* One server: its session, the connections that the session asks for, and what comes out of it. */
+#pragma once
+
+#include "bridge/daemon.h"
+
+struct link;
+
+/* Makes the link of a configured session, with its tables; the link is in d->links then. CONF is borrowed until link_reconfigure().
+ * REPLACES: its name was in use, so its first session is told as replaced. AFTER: a link that is on its way out, and must be over before this
+ * one starts; or NULL. Returns 0 or -errno. */
+int link_new(struct daemon *d, const struct conf_session *conf, bool replaces, struct link *after,
+             struct link **ret);
+void link_free(struct link *l);
+
+struct link *link_of(struct list *in_links);
+const char *link_name(const struct link *l);
+/* Still the one of its name: not on its way out. */
+bool link_is_current(const struct link *l);
+
+void link_start(struct link *l);
+/* Ends the session, also on the server, until link_start(). */
+void link_stop(struct link *l, const char *reason);
+/* Ends it for good: once its gaps are out and the server was told (connect_ms at most), link_is_over(), and daemon_sweep() is called. REMOVED: its
+ * tables are told as deleted. */
+void link_leave(struct link *l, const char *reason, bool removed);
+/* Stopped, its events taken, its farewell said: may be freed. */
+bool link_is_over(const struct link *l);
+/* OTHER, which was to be over before this one starts, is. */
+bool link_waits_for(const struct link *l, const struct link *other);
+void link_is_free_of(struct link *l);
+
+/* The bus is full, or not any more. */
+void link_hold(struct link *l, bool held, bool announce);
+/* Takes what waits: events, actions. */
+void link_drain(struct link *l);
+
+/* CONF says the same of the session itself, perhaps not of its tables; borrowed from now on. */
+void link_reconfigure(struct link *l, const struct conf_session *conf);
+int link_add_table(struct link *l, const struct conf_table *conf);
+void link_remove_table(struct link *l, const char *name, bool replaced);
+/* Of the kinds CONF_CHANGE_LIVE and CONF_CHANGE_RECONF. */
+int link_change_table(struct link *l, const struct conf_table *conf, unsigned changes);
+
+const struct session_report *link_report(const struct link *l);
+/* Adds the members of the session's status to an object; the table's likewise. */
+void link_add_session(const struct link *l, struct buf *json);
+void link_add_counters(const struct link *l, struct buf *json);
+/* Adds an object for each table (NULL: of all) to an array. */
+void link_add_tables(const struct link *l, struct buf *json);

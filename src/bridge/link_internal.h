@@ -1,0 +1,38 @@
+/* What link.c (events, life), link_net.c (connections) and link_tables.c (tables) share. */
+#pragma once
+
+#include "bridge/link.h"
+
+struct link {
+    struct daemon *d;
+    struct list in_links;
+    char *name;
+    const struct conf_session *conf; /* borrowed from d->conf */
+    struct session *session;
+    struct net_peer *peer;
+    struct net_stream *stream, *control;
+    struct list farewells; /* requests whose answers nobody waits for */
+    struct buf control_in; /* the response to the control request, until it is whole */
+    sd_event_source *timer;
+    uint64_t timer_ms; /* what the timer is set to; UINT64_MAX: off */
+    bool draining, leaving, held;
+    struct link *after; /* must be over before this one starts */
+    uint64_t read_us;   /* when the bytes that are being taken were read, since 1970 */
+    uint64_t last_heartbeat_us, last_byte_us;
+
+    /* the stream ended, but what it brought is not all taken yet (a slow consumer) */
+    bool ended;
+    enum session_fault ended_fault;
+    int ended_code;
+    char ended_why[LIMIT_REASON_BYTES];
+};
+
+/* ---- link_net.c ---- */
+int link_make_peer(struct link *l);
+void link_act(struct link *l, const struct session_action *action);
+void link_close_all(struct link *l);
+void link_pause(struct link *l, bool pause);
+
+/* ---- link_tables.c ---- */
+void link_tell_table(struct link *l, struct session_table *t);
+struct session_table *link_find_table(const struct link *l, const char *name);

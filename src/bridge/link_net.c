@@ -1,0 +1,308 @@
+/* What the session asks for, done with real connections; and what they bring, told to the session. */
+#include "config.h"
+
+#include "bridge/link_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "proto/errcode.h"
+
+enum {
+    /* The longest path with its query. */
+    URL_MAX_BYTES = 8192,
+    /* A response to a batch of control requests: a line for each of them. */
+    CONTROL_RESPONSE_MAX_BYTES = 4 << 20,
+    /* A file with a password is a line; one that is not must not fill the memory. */
+    PASSWORD_FILE_MAX_BYTES = 64 << 10,
+};
+
+int link_make_peer(struct link *l)
+{
+    const struct conf_session *c = l->conf;
+    struct net_header *headers = calloc(c->n_headers + 1, sizeof *headers);
+    if (!headers)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->n_headers; i++)
+        headers[i] = (struct net_header){c->headers[i].name, c->headers[i].value};
+    struct net_peer_options options = {.proxy = c->proxy,
+                                       .ca_file = c->ca_file,
+                                       .cert_file = c->cert_file,
+                                       .key_file = c->key_file,
+                                       .tls_verify = c->tls_verify,
+                                       .headers = headers,
+                                       .n_headers = c->n_headers,
+                                       .connect_ms = c->connect_ms,
+                                       .user_agent = PACKAGE_NAME "/" PACKAGE_VERSION};
+    int r = net_peer_new(l->d->net, &options, &l->peer);
+    free(headers);
+    return r;
+}
+
+void link_pause(struct link *l, bool pause)
+{
+    if (l->stream && pause)
+        net_stream_pause(l->stream);
+    else if (l->stream)
+        net_stream_resume(l->stream);
+}
+
+/* ---- the stream ---- */
+
+static enum session_fault fault_of(const struct net_close *why)
+{
+    if (why->failure == NET_CERTIFICATE)
+        return SESSION_FAULT_LASTING;
+    if (why->http_status && errcode_http(why->http_status) == ERRCODE_REFUSED)
+        return SESSION_FAULT_LASTING;
+    return SESSION_FAULT_PASSING;
+}
+
+static void on_stream_opened(void *userdata)
+{
+    struct link *l = userdata;
+    session_opened(l->session, daemon_now_ms(l->d));
+    link_drain(l);
+}
+
+static void on_stream_data(void *userdata, struct span bytes)
+{
+    struct link *l = userdata;
+    l->read_us = l->last_byte_us = daemon_wall_us();
+    session_feed(l->session, daemon_now_ms(l->d), bytes);
+    link_drain(l);
+    if (l->held)
+        session_keep(l->session, daemon_now_ms(l->d));
+}
+
+static void end_stream(struct link *l, enum session_fault fault, int code, const char *why)
+{
+    net_stream_free(TAKE(l->stream));
+    l->ended = true;
+    l->ended_fault = fault;
+    l->ended_code = code;
+    snprintf(l->ended_why, sizeof l->ended_why, "%s", why);
+}
+
+static void on_stream_closed(void *userdata, const struct net_close *why)
+{
+    struct link *l = userdata;
+    const char *text = why->failure == NET_EOF ? "the server closed the connection" : why->text;
+    end_stream(l, fault_of(why), why->http_status, text);
+    link_drain(l);
+}
+
+static const struct net_handlers stream_handlers = {on_stream_opened, on_stream_data, on_stream_closed};
+
+/* Returns 0, or a condition or error that is said in WHY. */
+static int build_url(struct link *l, const struct session_action *a, struct buf *url, const char **ret_why)
+{
+    char path[64] = "";
+    if (a->name && !a->websocket)
+        snprintf(path, sizeof path, "/%s.txt?LS_protocol=" TLCP_VERSION, a->name);
+    int r = net_url(l->conf->url, a->control_link, path, url);
+    *ret_why = r > 0 ? "the server's control link cannot be used" : "out of memory";
+    return r;
+}
+
+static void open_stream(struct link *l, const struct session_action *a)
+{
+    AUTO_BUF struct buf url = BUF_INIT(URL_MAX_BYTES);
+    const char *why;
+    net_stream_free(TAKE(l->stream));
+    l->ended = false;
+    int r = build_url(l, a, &url, &why);
+    if (r == 0 && a->websocket)
+        r = net_ws_open(l->peer, buf_text(&url), TLCP_SUBPROTOCOL, &stream_handlers, l, &l->stream);
+    else if (r == 0)
+        r = net_http_post(l->peer, buf_text(&url), a->body, 0, &stream_handlers, l, &l->stream);
+    if (r != 0)
+        end_stream(l, SESSION_FAULT_PASSING, 0, why);
+    else if (l->held)
+        link_pause(l, true);
+}
+
+static void send_message(struct link *l, const struct session_action *a)
+{
+    int r = l->stream ? net_ws_send(l->stream, a->body) : 1;
+    /* Not open any more: its end is on the way. */
+    if (r < 0 && l->stream)
+        end_stream(l, SESSION_FAULT_PASSING, 0,
+                   r == -ENOBUFS ? "the server does not take what is sent to it" : "out of memory");
+}
+
+/* ---- control requests ---- */
+
+static void on_control_opened(void *userdata UNUSED) {}
+
+static void on_control_data(void *userdata, struct span bytes)
+{
+    struct link *l = userdata;
+    l->last_byte_us = daemon_wall_us();
+    buf_add_span(&l->control_in, bytes);
+}
+
+static void control_over(struct link *l, bool ok, const char *why)
+{
+    uint64_t now = daemon_now_ms(l->d);
+    net_stream_free(TAKE(l->control));
+    if (!ok)
+        log_line(l->d->log, LOG_WARNING, l->name, NULL, "a control request failed: %s", why);
+    session_control_feed(l->session, now, buf_span(&l->control_in));
+    link_drain(l);
+    session_keep(l->session, now);
+    session_control_closed(l->session, now, ok, why);
+    buf_clear(&l->control_in);
+    link_drain(l);
+}
+
+static void on_control_closed(void *userdata, const struct net_close *why)
+{
+    struct link *l = userdata;
+    control_over(l, why->failure == NET_EOF && !buf_error(&l->control_in),
+                 why->failure == NET_EOF ? "a response too long" : why->text);
+}
+
+static const struct net_handlers control_handlers = {on_control_opened, on_control_data, on_control_closed};
+
+static void send_control(struct link *l, const struct session_action *a)
+{
+    AUTO_BUF struct buf url = BUF_INIT(URL_MAX_BYTES);
+    const char *why;
+    net_stream_free(TAKE(l->control));
+    buf_clear(&l->control_in);
+    int r = build_url(l, a, &url, &why);
+    if (r == 0)
+        r = net_http_post(l->peer, buf_text(&url), a->body, l->conf->connect_ms, &control_handlers, l,
+                          &l->control);
+    if (r != 0)
+        log_line(l->d->log, LOG_WARNING, l->name, NULL, "a control request failed: %s", why);
+    if (r != 0)
+        session_control_closed(l->session, daemon_now_ms(l->d), false, why);
+}
+
+/* ---- farewells ---- */
+
+struct farewell {
+    struct list in_farewells;
+    struct link *link;
+    struct net_stream *stream;
+};
+
+static void farewell_free(struct farewell *f)
+{
+    list_remove(&f->in_farewells);
+    net_stream_free(f->stream);
+    free(f);
+}
+
+static void on_farewell_data(void *userdata UNUSED, struct span bytes UNUSED) {}
+
+static void on_farewell_closed(void *userdata, const struct net_close *why)
+{
+    struct farewell *f = userdata;
+    struct link *l = f->link;
+    if (why->failure != NET_EOF)
+        log_line(l->d->log, LOG_INFO, l->name, NULL, "the session's end could not be told to the server: %s",
+                 why->text);
+    farewell_free(f);
+    link_drain(l);
+}
+
+static const struct net_handlers farewell_handlers = {on_control_opened, on_farewell_data,
+                                                      on_farewell_closed};
+
+static void say_farewell(struct link *l, const struct session_action *a)
+{
+    AUTO_BUF struct buf url = BUF_INIT(URL_MAX_BYTES);
+    const char *why;
+    struct farewell *f = calloc(1, sizeof *f);
+    if (!f)
+        return;
+    f->link = l;
+    list_init(&f->in_farewells);
+    int r = build_url(l, a, &url, &why);
+    if (r == 0)
+        r = net_http_post(l->peer, buf_text(&url), a->body, l->conf->connect_ms, &farewell_handlers, f,
+                          &f->stream);
+    if (r == 0)
+        list_append(&l->farewells, &f->in_farewells);
+    else
+        farewell_free(f);
+}
+
+/* ---- credentials ---- */
+
+/* The file's first line. Returns an *owned* text, or NULL with ERROR set to a sentence. */
+static char *read_password(const char *path, char *error, size_t error_size)
+{
+    AUTO_BUF struct buf content = BUF_INIT(PASSWORD_FILE_MAX_BYTES);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = -1;
+    if (fd >= 0 && buf_reserve(&content, PASSWORD_FILE_MAX_BYTES) == 0)
+        n = read(fd, content.at, PASSWORD_FILE_MAX_BYTES);
+    if (n < 0) {
+        snprintf(error, error_size, "password_file %s cannot be read: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    close(fd);
+    size_t len = 0;
+    while (len < (size_t)n && content.at[len] != '\n' && content.at[len] != '\r')
+        len++;
+    char *password = span_dup(span_make(content.at, len));
+    explicit_bzero(content.at, (size_t)n);
+    if (!password)
+        snprintf(error, error_size, "out of memory");
+    return password;
+}
+
+static void give_credentials(struct link *l)
+{
+    const struct conf_session *c = l->conf;
+    uint64_t now = daemon_now_ms(l->d);
+    if (!c->password_file) {
+        session_credentials(l->session, now, c->user, c->password);
+        return;
+    }
+    char error[LIMIT_REASON_BYTES];
+    char *password = read_password(c->password_file, error, sizeof error);
+    if (!password) {
+        session_credentials_failed(l->session, now, error);
+        return;
+    }
+    session_credentials(l->session, now, c->user, password);
+    explicit_bzero(password, strlen(password));
+    free(password);
+}
+
+/* ---- all of it ---- */
+
+void link_act(struct link *l, const struct session_action *action)
+{
+    switch (action->kind) {
+    case SESSION_ASK_CREDENTIALS: give_credentials(l); break;
+    case SESSION_OPEN: open_stream(l, action); break;
+    case SESSION_SEND: send_message(l, action); break;
+    case SESSION_CLOSE:
+        net_stream_free(TAKE(l->stream));
+        l->ended = false;
+        break;
+    case SESSION_CONTROL: send_control(l, action); break;
+    case SESSION_CONTROL_ABANDON: net_stream_free(TAKE(l->control)); break;
+    case SESSION_FAREWELL: say_farewell(l, action); break;
+    default: break;
+    }
+}
+
+void link_close_all(struct link *l)
+{
+    net_stream_free(TAKE(l->stream));
+    net_stream_free(TAKE(l->control));
+    while (!list_empty(&l->farewells))
+        farewell_free(CONTAINER_OF(l->farewells.next, struct farewell, in_farewells));
+    net_peer_free(TAKE(l->peer));
+}

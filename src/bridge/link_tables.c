@@ -1,0 +1,187 @@
+/* The tables of a link: from the configuration to proto and feed, and what is told of them. */
+#include "bridge/link_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "bridge/json.h"
+#include "conf/diff.h"
+
+/* ---- from the configuration ---- */
+
+static enum table_mode mode_of(enum conf_mode mode)
+{
+    static const enum table_mode modes[] = {[CONF_MODE_MERGE] = TABLE_MERGE,
+                                            [CONF_MODE_DISTINCT] = TABLE_DISTINCT,
+                                            [CONF_MODE_COMMAND] = TABLE_COMMAND,
+                                            [CONF_MODE_RAW] = TABLE_RAW};
+    return modes[mode];
+}
+
+static const char *joined(struct buf *out, const struct conf_strings *names, const char *separator)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        if (i)
+            buf_add_text(out, separator);
+        buf_add_text(out, names->at[i]);
+    }
+    return buf_text(out);
+}
+
+static struct span *spans_of(const struct conf_strings *names)
+{
+    struct span *spans = calloc(names->n + 1, sizeof *spans);
+    for (size_t i = 0; spans && i < names->n; i++)
+        spans[i] = span_of(names->at[i]);
+    return spans;
+}
+
+static int make_feed_table(struct link *l, const struct conf_table *conf, struct feed_table **ret)
+{
+    struct span *items = spans_of(&conf->items), *fields = spans_of(&conf->fields);
+    int r = -ENOMEM;
+    if (items && fields) {
+        struct feed_table_options options = {.session = l->name,
+                                             .name = conf->name,
+                                             .items = items,
+                                             .n_items = conf->items.n,
+                                             .fields = fields,
+                                             .n_fields = conf->fields.n,
+                                             .topic = conf->topic};
+        r = feed_table_new(l->d->feed, &options, ret);
+    }
+    free(items);
+    free(fields);
+    return r;
+}
+
+static const char *frequency_of(const struct conf_table *conf)
+{
+    /* RAW knows no frequency; "unlimited" is the server's default in every mode. */
+    return conf->mode == CONF_MODE_RAW && strcmp(conf->max_frequency, "unlimited") == 0 ? NULL
+                                                                                        : conf->max_frequency;
+}
+
+int link_add_table(struct link *l, const struct conf_table *conf)
+{
+    struct feed_table *ft;
+    int r = make_feed_table(l, conf, &ft);
+    if (r < 0)
+        return r;
+    AUTO_BUF struct buf group = BUF_INIT(SIZE_MAX), schema = BUF_INIT(SIZE_MAX);
+    struct table_options options = {
+        .name = conf->name,
+        .mode = mode_of(conf->mode),
+        .group = conf->group ? conf->group : joined(&group, &conf->items, l->conf->separator),
+        .schema = conf->schema ? conf->schema : joined(&schema, &conf->fields, l->conf->separator),
+        .n_items = conf->items.n,
+        .n_fields = conf->fields.n,
+        .data_adapter = conf->data_adapter,
+        .selector = conf->selector,
+        .buffer_size = conf->buffer_size,
+        .max_frequency = frequency_of(conf),
+        .snapshot = conf->snapshot,
+        .snapshot_length = (uint64_t)conf->snapshot_length,
+    };
+    struct table_hooks hooks = feed_table_hooks(ft);
+    struct session_table *t = NULL;
+    r = buf_error(&group) || buf_error(&schema)
+            ? -ENOMEM
+            : session_add_table(l->session, daemon_now_ms(l->d), &options, &hooks,
+                                (uint64_t)conf->retry_failed_ms, ft, &t);
+    if (r < 0) {
+        feed_table_free(ft);
+        return r;
+    }
+    feed_table_attach(ft, t->table);
+    return 0;
+}
+
+struct session_table *link_find_table(const struct link *l, const char *name)
+{
+    struct session_table *t = NULL;
+    while ((t = session_next_table(l->session, t)))
+        if (strcmp(t->table->options.name, name) == 0)
+            return t;
+    return NULL;
+}
+
+void link_remove_table(struct link *l, const char *name, bool replaced)
+{
+    struct session_table *t = link_find_table(l, name);
+    if (t)
+        session_remove_table(l->session, daemon_now_ms(l->d), t, replaced);
+}
+
+int link_change_table(struct link *l, const struct conf_table *conf, unsigned changes)
+{
+    struct session_table *t = link_find_table(l, conf->name);
+    int r = 0;
+    if (t && changes & CONF_CHANGE_LIVE)
+        r = feed_table_set_topic(t->user, conf->topic);
+    if (r == 0 && t && changes & CONF_CHANGE_RECONF)
+        r = session_reconf(l->session, daemon_now_ms(l->d), t, conf->max_frequency);
+    return r;
+}
+
+/* ---- what is told ---- */
+
+static void add_table_state(const struct session_table *t, struct buf *json)
+{
+    const struct table *table = t->table;
+    json_text(json, "state", session_table_state_name(t->state));
+    json_u64(json, "items", table->n_items ? table->n_items : table->options.n_items);
+    json_u64(json, "fields", table->n_fields ? table->n_fields : table->options.n_fields);
+    if (t->has_code)
+        json_i64(json, "code", t->code);
+    if (t->reason[0])
+        json_text(json, "reason", t->reason);
+    if (t->max_frequency[0])
+        json_text(json, "max_frequency", t->max_frequency);
+}
+
+static void log_table(struct link *l, const struct session_table *t)
+{
+    const char *name = t->table->options.name;
+    if (t->state == SESSION_TABLE_FAILED && t->has_code)
+        log_line(l->d->log, LOG_WARNING, l->name, name, "failed: %s (code %d)", t->reason, t->code);
+    else if (t->state == SESSION_TABLE_FAILED)
+        log_line(l->d->log, LOG_WARNING, l->name, name, "failed: %s", t->reason);
+    else if (t->has_code)
+        log_line(l->d->log, LOG_WARNING, l->name, name, "%s; the server refused: %s (code %d)",
+                 session_table_state_name(t->state), t->reason, t->code);
+    else
+        log_line(l->d->log, LOG_INFO, l->name, name, "%s", session_table_state_name(t->state));
+}
+
+void link_tell_table(struct link *l, struct session_table *t)
+{
+    char topic[600];
+    if (t->replaced)
+        return;
+    snprintf(topic, sizeof topic, "table/%s/%s", l->name, t->table->options.name);
+    struct buf *json = status_begin(l->d->status, topic);
+    json_text(json, "session", l->name);
+    json_text(json, "table", t->table->options.name);
+    add_table_state(t, json);
+    status_end(l->d->status, t->state != SESSION_TABLE_DELETED);
+    log_table(l, t);
+}
+
+void link_add_tables(const struct link *l, struct buf *json)
+{
+    struct session_table *t = NULL;
+    while ((t = session_next_table(l->session, t))) {
+        json_open(json, '{');
+        json_text(json, "session", l->name);
+        json_text(json, "table", t->table->options.name);
+        json_text(json, "mode", table_mode_name(t->table->options.mode));
+        add_table_state(t, json);
+        json_name(json, "counters");
+        json_open(json, '{');
+        json_u64(json, "messages", feed_table_messages(t->user));
+        json_u64(json, "last_update", feed_table_last_us(t->user));
+        json_close(json, '}');
+        json_close(json, '}');
+    }
+}
