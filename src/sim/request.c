@@ -1,0 +1,113 @@
+#include "sim/request.h"
+
+#include "sim/answer.h"
+#include "sim/connect.h"
+#include "sim/control.h"
+#include "sim/http.h"
+#include "sim/json.h"
+#include "sim/sim.h"
+#include "sim/ws.h"
+
+struct request {
+    struct conn *conn;
+    struct span name, session, lines;
+    uint64_t version;
+};
+
+static void handle_wsok(const struct request *r)
+{
+    if (!r->conn->ws) {
+        sim_violation(r->conn->sim, "client", "wsok over HTTP");
+        answer_send(r->conn, REQUEST_CONTROL, SPAN("ERROR,67,wsok is for WebSockets\r\n"));
+        return;
+    }
+    if (r->lines.at)
+        sim_violation(r->conn->sim, "client", "wsok with a line of parameters");
+    conn_add_lines(r->conn, SPAN("WSOK\r\n"));
+}
+
+static void handle_create(const struct request *r)
+{
+    connect_create(r->conn, r->version, r->lines);
+}
+
+static void handle_bind(const struct request *r)
+{
+    connect_bind(r->conn, r->version, r->session, r->lines);
+}
+
+static void handle_control(const struct request *r)
+{
+    control_batch(r->conn, r->name, r->session, r->lines);
+}
+
+static const struct handler {
+    const char *name;
+    enum request_kind kind;
+    void (*handle)(const struct request *r);
+} handlers[] = {
+    {"create_session", REQUEST_CREATE, handle_create}, {"bind_session", REQUEST_BIND, handle_bind},
+    {"control", REQUEST_CONTROL, handle_control},      {"msg", REQUEST_CONTROL, handle_control},
+    {"heartbeat", REQUEST_CONTROL, handle_control},    {"wsok", REQUEST_CONTROL, handle_wsok},
+};
+
+static const struct handler *handler_of(struct span name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(handlers); i++) {
+        if (span_is(name, handlers[i].name))
+            return &handlers[i];
+    }
+    return NULL;
+}
+
+bool request_known(struct span name)
+{
+    return handler_of(name);
+}
+
+static void emit(struct conn *c, struct span name, struct span lines)
+{
+    AUTO_BUF struct buf b = BUF_INIT(CONN_MAX_INPUT * 6);
+
+    json_begin(&b, "request");
+    json_text(&b, "name", name);
+    json_text(&b, "transport", c->ws ? SPAN("ws") : SPAN("http"));
+    json_count(&b, "connection", c->number);
+    json_text(&b, "lines", lines);
+    json_end(&b);
+    sim_emit(c->sim, &b);
+}
+
+/* Refuses by other means than the protocol's: an HTTP status, or a closed connection. */
+static void turn_away(struct conn *c, const struct refusal *refusal)
+{
+    if (refusal->how == REFUSE_HTTP && !c->ws)
+        http_respond(c, (unsigned)refusal->code, SPAN_EMPTY);
+    else
+        conn_close(c, "refused");
+}
+
+void request_handle(struct conn *c, struct span name, struct span session, uint64_t version,
+                    struct span lines)
+{
+    const struct handler *handler = handler_of(name);
+
+    emit(c, name, lines);
+    if (answer_put_off(c, handler->kind, name, session, version, lines))
+        return;
+    request_handle_now(c, name, session, version, lines);
+}
+
+void request_handle_now(struct conn *c, struct span name, struct span session, uint64_t version,
+                        struct span lines)
+{
+    const struct handler *handler = handler_of(name);
+    struct request r = {.conn = c, .name = name, .session = session, .lines = lines, .version = version};
+    struct refusal *refusal = &c->sim->faults.refuse[handler->kind];
+
+    if (refusal->times > 0 && refusal->how != REFUSE_CODE) {
+        turn_away(c, faults_refuse(&c->sim->faults, handler->kind));
+        return;
+    }
+    handler->handle(&r);
+}

@@ -1,0 +1,29 @@
+/* The words of a script's line: separated by blanks; "quoted" where they hold some, whole or in part (a="x y"). In
+ * both forms \n \r \t \0 \\ \" and \xHH stand for themselves. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+
+#define WORDS_MAX     512
+#define WORD_LINE_MAX (1U << 20)
+
+struct word {
+    struct span text;        /* unescaped; borrowed from the words */
+    struct span name, value; /* before and after the first '=' outside quotes; without one value.at is NULL */
+    bool quoted;             /* some of it */
+};
+
+struct words {
+    struct word list[WORDS_MAX];
+    size_t n;
+    char *bytes; /* owned */
+};
+
+/* Cuts LINE up; a '#' at the start of a word begins a comment. Returns NULL, or what is wrong with it. */
+const char *words_parse(struct words *ret, struct span line);
+void words_done(struct words *w);
+
+/* What follows the first word of LINE, unescaped, added to *OUT. Returns NULL, or what is wrong with it. */
+const char *words_rest(struct buf *out, struct span line);
