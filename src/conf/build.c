@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,7 +15,6 @@
 #include "conf/expand.h"
 
 enum {
-    BUILD_TEXT_MAX_BYTES = 64 * 1024,     /* a sentence */
     BUILD_STRING_MAX_BYTES = 1024 * 1024, /* one string with what its variables hold */
     MICRO = 1000000,                      /* numbers with a fraction are kept to six places */
 };
@@ -30,144 +28,28 @@ struct setting {
     void *base;
 };
 
-static void scope_add(const struct conf_scope *scope, struct buf *out)
-{
-    if (!scope || !scope->word)
-        return;
-    scope_add(scope->outer, out);
-    if (!scope->index)
-        buf_printf(out, "%s.", scope->word);
-    else if (scope->name)
-        buf_printf(out, "%s %s: ", scope->word, scope->name);
-    else
-        buf_printf(out, "%s %zu: ", scope->word, scope->index);
-}
-
-static void fault_end(struct conf_build *b, struct conf_place place, struct buf *text)
-{
-    fault_add(b->faults, place, text);
-    if (b->faults->error)
-        b->error = b->faults->error;
-}
-
-void build_fault(struct conf_build *b, const struct conf_scope *scope, struct conf_place place,
-                 const char *setting, const char *format, ...)
-{
-    AUTO_BUF struct buf text = BUF_INIT(BUILD_TEXT_MAX_BYTES);
-    scope_add(scope, &text);
-    if (setting)
-        buf_printf(&text, "%s: ", setting);
-    AUTO_FREE char *sentence = NULL;
-    va_list arguments;
-    va_start(arguments, format);
-    int n = vasprintf(&sentence, format, arguments);
-    va_end(arguments);
-    if (n < 0) {
-        sentence = NULL;
-        b->error = -ENOMEM;
-        return;
-    }
-    buf_add_text(&text, sentence);
-    fault_end(b, place, &text);
-}
-
-static void add_words(const struct conf_choice *choices, const char *last, struct buf *out)
-{
-    for (const struct conf_choice *c = choices; c->word; c++) {
-        if (c != choices)
-            buf_add_text(out, c[1].word || last ? ", " : " or ");
-        buf_printf(out, "\"%s\"", c->word);
-    }
-    if (last)
-        buf_printf(out, " or %s", last);
-}
-
-static void add_range(const struct conf_row *row, struct buf *out)
-{
-    if (row->max == INT64_MAX)
-        buf_printf(out, "an integer from %" PRId64, row->min);
-    else
-        buf_printf(out, "an integer from %" PRId64 " to %" PRId64, row->min, row->max);
-}
-
-static void add_number(const struct conf_row *row, struct buf *out)
-{
-    AUTO_FREE char *number = NULL;
-    if (asprintf(&number, "%s from %s to %" PRId64, row->whole ? "an integer" : "a number",
-                 row->whole ? "1" : "0.000001", row->max) < 0) {
-        number = NULL;
-        out->error = -ENOMEM;
-    } else {
-        add_words(row->choices, number, out);
-    }
-}
-
-/* What the row wants. */
-static void add_expected(const struct conf_row *row, struct buf *out)
-{
-    switch (row->kind) {
-    case CONF_BOOL: buf_add_text(out, "true or false"); break;
-    case CONF_INT:
-    case CONF_INT64: add_range(row, out); break;
-    case CONF_STRING:
-    case CONF_MODE_BITS: buf_add_text(out, row->expected ? row->expected : "a string"); break;
-    case CONF_CHOICE:
-    case CONF_CHOICE_BOOL: add_words(row->choices, NULL, out); break;
-    case CONF_STRINGS:
-        buf_add_text(out, "an array [ ] of strings");
-        if (row->expected)
-            buf_printf(out, ", each %s", row->expected);
-        break;
-    case CONF_NUMBER: add_number(row, out); break;
-    case CONF_SNAPSHOT:
-        buf_add_text(out, "true, false or ");
-        add_range(row, out);
-        break;
-    case CONF_TYPES:
-    case CONF_GROUP: buf_add_text(out, "a group { }"); break;
-    case CONF_LIST: buf_add_text(out, "a list ( ) of groups { }"); break;
-    }
-}
-
-/* What was found instead, secrets aside. */
-static void add_found(const struct conf_row *row, const struct conf_node *node, struct buf *out)
-{
-    AUTO_BUF struct buf masked = BUF_INIT(BUILD_STRING_MAX_BYTES);
-    if (row->secrecy == CONF_OPEN || (node->kind != CONF_NODE_STRING && row->secrecy != CONF_SECRET)) {
-        conf_node_describe(node, out);
-    } else if (row->secrecy == CONF_SECRET) {
-        buf_add_text(out, node->kind == CONF_NODE_STRING ? "another string" : "something else");
-    } else {
-        mask_address(span_of(node->text), &masked);
-        struct conf_node shown = {.kind = CONF_NODE_STRING, .text = buf_text(&masked)};
-        conf_node_describe(&shown, out);
-    }
-    if (buf_error(&masked))
-        out->error = -ENOMEM;
-}
-
 /* `expected …, found …`; NODE is the setting's or one of its elements. */
 static void fault_expected(struct setting *s, struct conf_node *node, const char *remark)
 {
-    AUTO_BUF struct buf text = BUF_INIT(BUILD_TEXT_MAX_BYTES);
-    scope_add(s->scope, &text);
+    AUTO_BUF struct buf text = BUF_INIT(SAY_MAX_BYTES);
+    say_scope(s->scope, &text);
     buf_printf(&text, "%s: expected ", s->row->name);
-    bool element = node != s->node && s->row->kind == CONF_STRINGS;
-    if (element)
+    bool element = s->row->kind == CONF_STRINGS || s->row->kind == CONF_TYPES;
+    if (element && node != s->node)
         buf_add_text(&text, s->row->expected ? s->row->expected : "a string");
     else
-        add_expected(s->row, &text);
+        say_expected(s->row, &text);
     buf_add_text(&text, ", found ");
-    add_found(s->row, node, &text);
+    say_found(s->row, node, &text);
     buf_add_text(&text, remark);
     s->node->faulty = node->faulty = true;
-    fault_end(s->b, node->place, &text);
+    say_end(s->b, node->place, &text);
 }
 
 static void fault_in(struct setting *s, struct conf_node *node, const char *what)
 {
     s->node->faulty = node->faulty = true;
-    build_fault(s->b, s->scope, node->place, s->row->name, "%s", what);
+    say_fault(s->b, s->scope, node->place, s->row->name, "%s", what);
 }
 
 static void out_of_memory(struct setting *s)
@@ -185,7 +67,7 @@ static bool file_readable(struct setting *s, struct conf_node *node, const char 
         error = EISDIR;
     if (!error)
         return true;
-    AUTO_BUF struct buf text = BUF_INIT(BUILD_TEXT_MAX_BYTES);
+    AUTO_BUF struct buf text = BUF_INIT(SAY_MAX_BYTES);
     buf_add_text(&text, "cannot read ");
     conf_node_describe(node, &text);
     buf_printf(&text, ": %s", strerror(error));
@@ -198,7 +80,7 @@ static bool file_readable(struct setting *s, struct conf_node *node, const char 
 /* The string of NODE with its variables filled in, *owned*; NULL after a fault. */
 static char *string_expand(struct setting *s, struct conf_node *node)
 {
-    AUTO_BUF struct buf text = BUF_INIT(BUILD_STRING_MAX_BYTES), error = BUF_INIT(BUILD_TEXT_MAX_BYTES);
+    AUTO_BUF struct buf text = BUF_INIT(BUILD_STRING_MAX_BYTES), error = BUF_INIT(SAY_MAX_BYTES);
     if (node->nul) {
         fault_in(s, node, "\\x00 in a string: U+0000 cannot be had here");
         return NULL;
@@ -323,7 +205,7 @@ static int choice_take(struct setting *s, bool number_ok)
     if (choice < 0)
         fault_expected(s, s->node, "");
     else if (s->row->choices[choice].not_yet)
-        build_fault(s->b, s->scope, s->node->place, s->row->name, "\"%s\" is not yet supported", word);
+        say_fault(s->b, s->scope, s->node->place, s->row->name, "\"%s\" is not yet supported", word);
     return choice;
 }
 
@@ -404,10 +286,8 @@ static void strings_unique(struct setting *s, const struct conf_strings *strings
             continue;
         struct span text = span_of(strings->at[at++]);
         if (map_get(&seen, text)) {
-            AUTO_BUF struct buf found = BUF_INIT(BUILD_TEXT_MAX_BYTES);
-            conf_node_describe(element, &found);
-            build_fault(s->b, s->scope, element->place, s->row->name, "expected each once, found %s twice",
-                        buf_text(&found));
+            say_fault(s->b, s->scope, element->place, s->row->name, "expected each once, found \"%s\" twice",
+                      text.at);
         } else if (map_add(&seen, text, element) < 0) {
             out_of_memory(s);
             return;
@@ -424,8 +304,8 @@ static void set_strings(struct setting *s)
     else if ((int64_t)s->node->n_children < s->row->min)
         fault_in(s, s->node, "expected at least one string, found an empty array [ ]");
     else if (s->row->max && (int64_t)s->node->n_children > s->row->max)
-        build_fault(s->b, s->scope, s->node->place, s->row->name,
-                    "expected at most %" PRId64 " strings, found %zu", s->row->max, s->node->n_children);
+        say_fault(s->b, s->scope, s->node->place, s->row->name,
+                  "expected at most %" PRId64 " strings, found %zu", s->row->max, s->node->n_children);
     else if (s->row->unique)
         strings_unique(s, strings);
 }
@@ -457,11 +337,11 @@ static void set_types(struct setting *s)
             type++;
         CLEANUP(strings_done) struct conf_strings fields = {0};
         if (type == ARRAY_LENGTH(conf_type_words))
-            build_fault(s->b, s->scope, child->place, "types",
-                        "unknown type %s: expected number, integer, boolean or json", child->name);
+            say_fault(s->b, s->scope, child->place, "types",
+                      "unknown type %s: expected number, integer, boolean or json", child->name);
         else if (!strings_take(s, child, &fields))
-            build_fault(s->b, s->scope, child->place, "types",
-                        "%s: expected an array [ ] of names or positions of fields", child->name);
+            say_fault(s->b, s->scope, child->place, "types",
+                      "%s: expected an array [ ] of names or positions of fields", child->name);
         else
             types_add(s, &fields, (enum conf_type)type);
     }
@@ -567,20 +447,20 @@ static void fault_unknown(struct conf_build *b, const struct conf_scope *scope, 
                           const struct conf_node *node)
 {
     enum { NEAR = 2 };
-    AUTO_BUF struct buf text = BUF_INIT(BUILD_TEXT_MAX_BYTES);
-    scope_add(scope, &text);
+    AUTO_BUF struct buf text = BUF_INIT(SAY_MAX_BYTES);
+    say_scope(scope, &text);
     buf_printf(&text, "%s: unknown setting", node->name);
     for (size_t near = 1; near <= NEAR; near++)
         for (size_t i = 0; i < rows->n; i++)
             if (distance(node->name, rows->at[i].name, near) <= near) {
                 buf_printf(&text, "; did you mean %s?", rows->at[i].name);
-                fault_end(b, node->place, &text);
+                say_end(b, node->place, &text);
                 return;
             }
     buf_add_text(&text, "; expected one of");
     for (size_t i = 0; i < rows->n; i++)
         buf_printf(&text, "%s %s", i ? "," : "", rows->at[i].name);
-    fault_end(b, node->place, &text);
+    say_end(b, node->place, &text);
 }
 
 static void check_required(struct conf_build *b, const struct conf_scope *scope, const struct conf_rows *rows,
@@ -590,11 +470,11 @@ static void check_required(struct conf_build *b, const struct conf_scope *scope,
         const struct conf_row *row = &rows->at[i];
         if (!row->required || conf_node_get(node, row->name))
             continue;
-        AUTO_BUF struct buf text = BUF_INIT(BUILD_TEXT_MAX_BYTES);
-        scope_add(scope, &text);
+        AUTO_BUF struct buf text = BUF_INIT(SAY_MAX_BYTES);
+        say_scope(scope, &text);
         buf_printf(&text, "%s is missing: expected ", row->name);
-        add_expected(row, &text);
-        fault_end(b, node->place, &text);
+        say_expected(row, &text);
+        say_end(b, node->place, &text);
     }
 }
 

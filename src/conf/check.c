@@ -193,9 +193,11 @@ bool normalise_url(const char *given, char **ret)
 {
     static const struct span path = {"/lightstreamer", sizeof "/lightstreamer" - 1};
     struct span s = span_of(given);
+    size_t least =
+        (size_t)(strstr(given, "://") - given) + 3; /* a host called lightstreamer is not the path */
     while (s.len && s.at[s.len - 1] == '/')
         s.len--;
-    if (s.len > path.len && span_equal(span_from(s, s.len - path.len), path))
+    if (s.len > least + path.len && span_equal(span_from(s, s.len - path.len), path))
         s.len -= path.len;
     while (s.len && s.at[s.len - 1] == '/')
         s.len--;

@@ -22,7 +22,7 @@ bool check_header_name(const char *value);
 bool check_header_value(const char *value);
 bool check_diff(const char *value);
 
-/* Without slashes and "/lightstreamer" at its end, its scheme in small letters. *RET is *owned*; false: no memory. */
+/* What passed check_url(), without slashes and "/lightstreamer" at its end, its scheme in small letters. *RET is *owned*; false: no memory. */
 bool normalise_url(const char *given, char **ret);
 
 /* A name without a slash that is a file in $CREDENTIALS_DIRECTORY: that file; else as given. Likewise. */

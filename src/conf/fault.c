@@ -6,8 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* A sentence: names and what was found are cut long before. */
-enum { FAULT_TEXT_MAX_BYTES = 64 * 1024 };
+enum { FAULT_SHOWN_BYTES = 1000 }; /* a line that can still be read: names in it may be of any length */
 
 struct fault_entry {
     struct conf_fault fault;
@@ -49,9 +48,28 @@ static int fault_list_reserve(struct fault_list *list)
     return 0;
 }
 
+/* One line of at most FAULT_SHOWN_BYTES, cut between characters; *owned*, NULL without memory. */
+static char *one_line(struct span text)
+{
+    AUTO_BUF struct buf line = BUF_INIT(FAULT_SHOWN_BYTES + sizeof "…");
+    struct span shown = text;
+    if (shown.len > FAULT_SHOWN_BYTES) {
+        shown.len = FAULT_SHOWN_BYTES;
+        while (shown.len && ((unsigned char)text.at[shown.len] & 0xc0) == 0x80)
+            shown.len--;
+    }
+    for (size_t i = 0; i < shown.len; i++) {
+        unsigned char c = (unsigned char)shown.at[i];
+        buf_add_char(&line, c < ' ' || c == 0x7f ? '?' : shown.at[i]);
+    }
+    if (shown.len < text.len)
+        buf_add_text(&line, "…");
+    return buf_error(&line) ? NULL : span_dup(buf_span(&line));
+}
+
 void fault_add(struct fault_list *list, struct conf_place place, struct buf *text)
 {
-    AUTO_FREE char *copy = buf_error(text) ? NULL : span_dup(buf_span(text));
+    AUTO_FREE char *copy = buf_error(text) ? NULL : one_line(buf_span(text));
     AUTO_FREE char *file = span_dup(span_of(place.file));
     if (!copy || !file || fault_list_reserve(list) < 0) {
         list->error = -ENOMEM;
@@ -77,7 +95,7 @@ void fault_addf(struct fault_list *list, struct conf_place place, const char *fo
         list->error = -ENOMEM;
         return;
     }
-    AUTO_BUF struct buf sentence = BUF_INIT(FAULT_TEXT_MAX_BYTES);
+    AUTO_BUF struct buf sentence = BUF_INIT(strlen(text));
     buf_add_text(&sentence, text);
     fault_add(list, place, &sentence);
 }

@@ -6,7 +6,7 @@
 
 /* Enums are read and written by rows that do not know which one it is. */
 _Static_assert(sizeof(enum conf_mode) == sizeof(int) && sizeof(enum conf_encoding) == sizeof(int),
-              "an enum is an int");
+               "an enum is an int");
 
 int strings_add(struct conf_strings *strings, const char *text)
 {
@@ -77,6 +77,7 @@ static int set_words(struct conf_strings *strings, const char *text)
 {
     struct span rest = span_of(text), word;
     int r = 0;
+    strings_done(strings);
     while (r == 0 && span_cut(&rest, ' ', &word)) {
         AUTO_FREE char *copy = span_dup(word);
         r = copy ? strings_add(strings, copy) : -ENOMEM;

@@ -36,7 +36,7 @@ static const struct conf_node *element(const struct conf_node *array, size_t ind
 
 /* A fault at the setting NAME, which is given. */
 #define RULE_FAULT(r, name, ...)                                                                             \
-    build_fault((r)->b, (r)->scope, conf_node_get((r)->node, (name))->place, (name), __VA_ARGS__)
+    say_fault((r)->b, (r)->scope, conf_node_get((r)->node, (name))->place, (name), __VA_ARGS__)
 
 static void not_both(struct conf_build *b, const struct conf_scope *scope, const struct conf_node *node,
                      const char *one, const char *other)
@@ -45,16 +45,16 @@ static void not_both(struct conf_build *b, const struct conf_scope *scope, const
     if (!a || !z)
         return;
     if (a->place.order > z->place.order)
-        build_fault(b, scope, a->place, one, "expected one of %s and %s, found both", one, other);
+        say_fault(b, scope, a->place, one, "expected one of %s and %s, found both", one, other);
     else
-        build_fault(b, scope, z->place, other, "expected one of %s and %s, found both", one, other);
+        say_fault(b, scope, z->place, other, "expected one of %s and %s, found both", one, other);
 }
 
 static void needs(struct conf_build *b, const struct conf_scope *scope, const struct conf_node *node,
                   const char *one, const char *other)
 {
     if (given(node, one) && !given(node, other) && !b->incomplete)
-        build_fault(b, scope, conf_node_get(node, one)->place, one, "expected %s as well, found none", other);
+        say_fault(b, scope, conf_node_get(node, one)->place, one, "expected %s as well, found none", other);
 }
 
 /* Names that are sent in one string must not hold what stands between them. */
@@ -64,7 +64,7 @@ static void rule_separator(const struct rule *r, const struct conf_strings *name
     const char *separator = r->session->separator;
     for (size_t i = 0; array && separator && i < names->n; i++)
         if (strstr(names->at[i], separator))
-            build_fault(
+            say_fault(
                 r->b, r->scope, element(array, i)->place, setting,
                 "expected a name without the session's separator \"%s\", found one that would be sent as two",
                 separator);
@@ -76,9 +76,9 @@ static void rule_names(const struct rule *r)
                            *fields = conf_node_get(r->node, "fields");
     bool group = given(r->node, "group"), schema = given(r->node, "schema");
     if (!items && !group && !r->b->incomplete)
-        build_fault(r->b, r->scope, r->node->place, NULL, "items is missing: expected items or group");
+        say_fault(r->b, r->scope, r->node->place, NULL, "items is missing: expected items or group");
     if (!fields && !schema && !r->b->incomplete)
-        build_fault(r->b, r->scope, r->node->place, NULL, "fields is missing: expected fields or schema");
+        say_fault(r->b, r->scope, r->node->place, NULL, "fields is missing: expected fields or schema");
     if (!group)
         rule_separator(r, &r->table->items, items, "items");
     if (!schema)
@@ -136,8 +136,8 @@ static void rule_second_level(const struct rule *r)
     }
     for (size_t i = 0; i < names->n; i++)
         if (map_get(&first, span_of(names->at[i])))
-            build_fault(r->b, r->scope, element(array, i)->place, "second_level.fields",
-                        "expected a name that is not in fields, found \"%s\"", names->at[i]);
+            say_fault(r->b, r->scope, element(array, i)->place, "second_level.fields",
+                      "expected a name that is not in fields, found \"%s\"", names->at[i]);
     rule_separator(r, names, array, "second_level.fields");
 }
 
@@ -162,12 +162,12 @@ static void fault_no_field(const struct rule *r, struct conf_place place, const 
                            const char *found)
 {
     if (r->table->fields.n == 0)
-        build_fault(r->b, r->scope, place, setting,
-                    "expected a position from 1, as names are not known without fields, found \"%s\"", found);
+        say_fault(r->b, r->scope, place, setting,
+                  "expected a position from 1, as names are not known without fields, found \"%s\"", found);
     else
-        build_fault(r->b, r->scope, place, setting,
-                    "expected a name in fields or a position from 1 to %zu, found \"%s\"", r->table->fields.n,
-                    found);
+        say_fault(r->b, r->scope, place, setting,
+                  "expected a name in fields or a position from 1 to %zu, found \"%s\"", r->table->fields.n,
+                  found);
 }
 
 /* Whether the table's fields are known well enough to look for one. */
@@ -186,8 +186,8 @@ static void rule_type(const struct rule *r, const struct conf_node *node, const 
     }
     struct span name = span_of(index >= 0 ? t->fields.at[index] : field);
     if (map_get(seen, name))
-        build_fault(r->b, r->scope, node->place, "types", "expected one type for a field, found \"%s\" twice",
-                    field);
+        say_fault(r->b, r->scope, node->place, "types", "expected one type for a field, found \"%s\" twice",
+                  field);
     else if (map_add(seen, name, r->b) < 0)
         r->b->error = -ENOMEM;
 }
@@ -264,9 +264,9 @@ static void unique_name(struct conf_build *b, const struct conf_scope *scope, co
         return;
     const struct conf_node *first = map_get(seen, span_of(name));
     if (first)
-        build_fault(b, scope, at->place, "name",
-                    "expected a name of its own, found \"%s\", which is taken in %s:%u", name,
-                    first->place.file, first->place.line);
+        say_fault(b, scope, at->place, "name",
+                  "expected a name of its own, found \"%s\", which is taken in %s:%u", name,
+                  first->place.file, first->place.line);
     else if (map_add(seen, span_of(name), at) < 0)
         b->error = -ENOMEM;
 }
@@ -328,11 +328,11 @@ static void rules_bound(struct conf_build *b, struct bound *bound, size_t *n, co
     for (size_t i = 0; i < *n; i++)
         if (endpoints_collide(bound[i].endpoint, new->endpoint)) {
             if (new->node || bound[i].node)
-                build_fault(b, NULL, (new->node ? new : &bound[i])->node->place,
-                            (new->node ? new : &bound[i])->setting,
-                            "expected endpoints of its own, found \"%s\", which %s binds as well (\"%s\")",
-                            (new->node ? new : &bound[i])->endpoint, (new->node ? &bound[i] : new)->setting,
-                            (new->node ? &bound[i] : new)->endpoint);
+                say_fault(b, NULL, (new->node ? new : &bound[i])->node->place,
+                          (new->node ? new : &bound[i])->setting,
+                          "expected endpoints of its own, found \"%s\", which %s binds as well (\"%s\")",
+                          (new->node ? new : &bound[i])->endpoint, (new->node ? &bound[i] : new)->setting,
+                          (new->node ? &bound[i] : new)->endpoint);
             return;
         }
     bound[(*n)++] = *new;

@@ -166,6 +166,7 @@ static const struct conf_row table_rows[] = {
      .kind = CONF_TYPES,
      .offset = offsetof(struct conf_table, types),
      .more = offsetof(struct conf_table, n_types),
+     .expected = "a string with a field's name or position",
      LIVE,
      NOT_YET},
     ROW(STRING, topic, TOPIC, LIVE),
