@@ -297,6 +297,8 @@ static void ask_again(struct session *s, struct subscription *sub)
         ask_anew(s, sub);
     else if (sub->stage == SUB_DROPPED)
         sub->stage = SUB_DROP;
+    /* Whatever stage it is in, the answer is not waited for any more: else its time would stay due. */
+    sub->request_id = 0;
     s->requests_wait = true;
 }
 

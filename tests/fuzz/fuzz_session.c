@@ -1,0 +1,415 @@
+/* The session machine, in a world that the input makes up. The input is lines:
+ *
+ *   first        options: w = WebSocket, q = quick time-outs, n = never retried when refused, k = credentials by hand
+ *   !o !c !C     the stream opens; closes with a passing, with a lasting fault
+ *   !s !S        start, stop
+ *   !k !K        credentials come; fail
+ *   !h           a consumer is at its mark, or not any more
+ *   !zN          from here on bytes come N at a time, borrowed; !y: kept after the first event of each
+ *   !aMIF        adds a table in mode M (M D C R) with I items and F fields (digits, 0: unknown); !d !D removes, replaces the first
+ *   !f           asks for another frequency for the first
+ *   !>text       a line of the answer to a control request; !x !X: that answer ends well, badly
+ *   +N           N ms pass; =: as many as the session wants to wait
+ *   other        a line of the stream; !.text: the start of one
+ *
+ * What a transport would not do (bytes on a closed stream…) is left out. */
+#include "fuzz.h"
+#include "session_model.h"
+
+#include "base/escape.h"
+
+enum {
+    EVENTS_MAX = 1 << 20, /* in one go: more can only be an endless loop */
+    TICKS_MAX = 32,
+    TABLES_MAX = 8,
+};
+
+struct world {
+    struct session *session;
+    struct session_model model;
+    uint64_t now;
+    enum { CLOSED, OPENING, OPEN } stream;
+    bool websocket, control, held, asked, by_hand, keep;
+    size_t chunk_bytes;
+    size_t n_tables;
+    uint64_t request_id, sub_id, recovery_from;
+};
+
+/* ---- what it asks for ---- */
+
+/* The parameter NAME= of a request's line. */
+static bool parameter(struct span line, const char *name, struct span *ret)
+{
+    struct span pair, key;
+    while (span_cut(&line, '&', &pair))
+        if (span_cut(&pair, '=', &key) && span_is(key, name)) {
+            *ret = pair;
+            return true;
+        }
+    return false;
+}
+
+static void check_parameters(struct span line)
+{
+    struct span pair, key;
+    while (span_cut(&line, '&', &pair)) {
+        char decoded[4096];
+        MUST(span_cut(&pair, '=', &key) && span_starts(key, SPAN("LS_")));
+        MUST(pair.len < sizeof decoded && escape_unpercent(decoded, pair) >= 0);
+        for (size_t i = 0; i < pair.len; i++)
+            MUST(pair.at[i] > ' ' && pair.at[i] < 0x7f && pair.at[i] != '+');
+    }
+}
+
+static void check_control_line(struct world *w, struct span line)
+{
+    struct span value, operation;
+    uint64_t number;
+    check_parameters(line);
+    MUST(parameter(line, "LS_reqId", &value) && span_to_u64(value, UINT64_MAX, &number) &&
+         number > w->request_id);
+    w->request_id = number;
+    MUST(parameter(line, "LS_op", &operation));
+    if (!span_is(operation, "add"))
+        return;
+    MUST(parameter(line, "LS_subId", &value) && span_to_u64(value, UINT64_MAX, &number) &&
+         number == w->sub_id + 1);
+    w->sub_id = number;
+}
+
+static void check_control(struct world *w, struct span body)
+{
+    struct span line;
+    MUST(body.len);
+    while (span_cut(&body, '\n', &line)) {
+        MUST(!body.at || (line.len && line.at[line.len - 1] == '\r'));
+        if (body.at)
+            line.len--;
+        check_control_line(w, line);
+    }
+}
+
+static void check_bind(struct world *w, struct span body)
+{
+    struct span value;
+    uint64_t from;
+    check_parameters(body);
+    MUST(parameter(body, "LS_session", &value) && value.len);
+    if (!parameter(body, "LS_recovery_from", &value))
+        return;
+    /* What we have never gets less within a session. */
+    MUST(span_to_u64(value, UINT64_MAX, &from) && from >= w->recovery_from);
+    w->recovery_from = from;
+}
+
+static void check_request(struct world *w, struct span name, struct span body)
+{
+    if (span_is(name, "control")) {
+        check_control(w, body);
+    } else if (span_is(name, "bind_session")) {
+        check_bind(w, body);
+    } else {
+        MUST(span_is(name, "create_session") && span_starts(body, SPAN("LS_cid=")));
+        check_parameters(body);
+        w->sub_id = w->recovery_from = 0;
+    }
+}
+
+static void check_message(struct world *w, struct span message)
+{
+    struct span name;
+    span_cut(&message, '\n', &name);
+    if (!message.at) {
+        MUST(span_is(name, "wsok"));
+        return;
+    }
+    MUST(name.len && name.at[name.len - 1] == '\r');
+    name.len--;
+    check_request(w, name, message);
+}
+
+static void on_action(struct world *w, const struct session_action *a)
+{
+    switch (a->kind) {
+    case SESSION_ASK_CREDENTIALS:
+        MUST(w->stream == CLOSED);
+        w->asked = true;
+        break;
+    case SESSION_OPEN:
+        MUST(w->stream == CLOSED);
+        w->stream = OPENING;
+        w->websocket = a->websocket;
+        if (!a->websocket)
+            check_request(w, span_of(a->name), a->body);
+        break;
+    case SESSION_SEND:
+        MUST(w->stream == OPEN && w->websocket);
+        check_message(w, a->body);
+        break;
+    case SESSION_CLOSE: w->stream = CLOSED; break;
+    case SESSION_CONTROL:
+        MUST(w->stream == OPEN && !w->websocket && !w->control);
+        check_request(w, span_of(a->name), a->body);
+        w->control = true;
+        break;
+    case SESSION_CONTROL_ABANDON: w->control = false; break;
+    case SESSION_FAREWELL: check_request(w, span_of(a->name), a->body); break;
+    }
+}
+
+/* ---- what happens ---- */
+
+static void take_events(struct world *w)
+{
+    struct session_event event;
+    int n = 0;
+    while (session_next_event(w->session, w->now, &event)) {
+        MUST(++n < EVENTS_MAX);
+        session_model_event(&w->model, &event);
+    }
+}
+
+/* Everything it wants, and after a tick it wants nothing that is due already. */
+static void settle(struct world *w)
+{
+    struct session_action action;
+    for (int n = 0;; n++) {
+        MUST(n < TICKS_MAX);
+        take_events(w);
+        for (int actions = 0; session_next_action(w->session, w->now, &action); actions++) {
+            MUST(actions < EVENTS_MAX);
+            on_action(w, &action);
+        }
+        take_events(w);
+        if (w->asked && !w->by_hand) {
+            w->asked = false;
+            session_credentials(w->session, w->now, "user", "pass word");
+        } else if (session_deadline(w->session) <= w->now) {
+            session_tick(w->session, w->now);
+        } else {
+            break;
+        }
+    }
+    session_model_rows(&w->model);
+}
+
+/* Bytes from memory that is gone as soon as the session may not use it any more. */
+static void feed_chunk(struct world *w, struct span bytes, bool control)
+{
+    AUTO_FREE char *chunk = malloc(bytes.len ? bytes.len : 1);
+    MUST(chunk);
+    if (bytes.len)
+        memcpy(chunk, bytes.at, bytes.len);
+    if (control)
+        session_control_feed(w->session, w->now, span_make(chunk, bytes.len));
+    else
+        session_feed(w->session, w->now, span_make(chunk, bytes.len));
+    struct session_event event;
+    if (w->keep && session_next_event(w->session, w->now, &event)) {
+        session_model_event(&w->model, &event);
+        session_keep(w->session, w->now);
+    } else {
+        take_events(w);
+    }
+}
+
+static void feed(struct world *w, struct span bytes, bool control)
+{
+    while (bytes.len && (control ? w->control : w->stream == OPEN && !w->held)) {
+        size_t n = bytes.len < w->chunk_bytes ? bytes.len : w->chunk_bytes;
+        feed_chunk(w, span_make(bytes.at, n), control);
+        settle(w);
+        bytes = span_from(bytes, n);
+    }
+}
+
+static void feed_line(struct world *w, struct span line, bool control)
+{
+    AUTO_BUF struct buf whole = BUF_INIT(line.len + 2);
+    buf_add_span(&whole, line);
+    buf_add_text(&whole, "\r\n");
+    feed(w, buf_span(&whole), control);
+}
+
+static void add_table(struct world *w, struct span how)
+{
+    static const char modes[] = "MDCR";
+    unsigned char letter = fuzz_byte(&how), items = fuzz_byte(&how), fields = fuzz_byte(&how);
+    const char *mode = letter ? strchr(modes, letter) : NULL;
+    struct session_table *table;
+    if (!mode || w->n_tables == TABLES_MAX)
+        return;
+    struct table_options options = {
+        .name = "table",
+        .mode = (enum table_mode[]){TABLE_MERGE, TABLE_DISTINCT, TABLE_COMMAND, TABLE_RAW}[mode - modes],
+        .group = "a b",
+        .schema = "c\r\n=%",
+        .n_items = items >= '0' && items <= '9' ? items - '0' : 0,
+        .n_fields = fields >= '0' && fields <= '9' ? fields - '0' : 0,
+        .max_frequency = "unlimited",
+        .snapshot = *mode != 'R',
+    };
+    MUST(session_add_table(w->session, w->now, &options, &session_model_hooks, 60000, NULL, &table) == 0);
+    w->n_tables++;
+}
+
+static void remove_table(struct world *w, bool replaced)
+{
+    struct session_table *table = session_next_table(w->session, NULL);
+    if (!table)
+        return;
+    session_remove_table(w->session, w->now, table, replaced);
+    w->n_tables--;
+}
+
+static void reconf(struct world *w)
+{
+    struct session_table *table = session_next_table(w->session, NULL);
+    if (table)
+        MUST(session_reconf(w->session, w->now, table, "2.5") == 0);
+}
+
+static void end_stream(struct world *w, enum session_fault fault)
+{
+    if (w->stream == CLOSED)
+        return;
+    w->stream = CLOSED;
+    session_closed(w->session, w->now, fault, fault == SESSION_FAULT_LASTING ? 404 : 0, "closed");
+}
+
+static void open_stream(struct world *w)
+{
+    if (w->stream != OPENING)
+        return;
+    w->stream = OPEN;
+    session_opened(w->session, w->now);
+}
+
+static void answer_credentials(struct world *w, bool good)
+{
+    if (!w->asked)
+        return;
+    w->asked = false;
+    if (good)
+        session_credentials(w->session, w->now, NULL, NULL);
+    else
+        session_credentials_failed(w->session, w->now, "no credentials");
+}
+
+static void end_control(struct world *w, bool good)
+{
+    if (!w->control)
+        return;
+    w->control = false;
+    session_control_closed(w->session, w->now, good, good ? NULL : "reset");
+}
+
+static void pass_time(struct world *w, struct span text)
+{
+    uint64_t ms;
+    if (span_to_u64(text, UINT32_MAX, &ms))
+        w->now += ms;
+    session_tick(w->session, w->now);
+}
+
+static void wait_for_deadline(struct world *w)
+{
+    uint64_t at = session_deadline(w->session);
+    if (at != UINT64_MAX)
+        w->now = at;
+    session_tick(w->session, w->now);
+}
+
+static void set_chunk(struct world *w, struct span text)
+{
+    uint64_t bytes;
+    if (span_to_u64(text, 1 << 16, &bytes) && bytes)
+        w->chunk_bytes = (size_t)bytes;
+    w->keep = false;
+}
+
+static void command(struct world *w, struct span line)
+{
+    switch (fuzz_byte(&line)) {
+    case 'o': open_stream(w); break;
+    case 'c': end_stream(w, SESSION_FAULT_PASSING); break;
+    case 'C': end_stream(w, SESSION_FAULT_LASTING); break;
+    case 's': session_start(w->session, w->now); break;
+    case 'S': session_stop(w->session, w->now, "stopped"); break;
+    case 'k': answer_credentials(w, true); break;
+    case 'K': answer_credentials(w, false); break;
+    case 'h':
+        w->held = !w->held;
+        session_hold(w->session, w->now, w->held, true);
+        break;
+    case 'z': set_chunk(w, line); break;
+    case 'y': w->keep = true; break;
+    case 'a': add_table(w, line); break;
+    case 'd': remove_table(w, false); break;
+    case 'D': remove_table(w, true); break;
+    case 'f': reconf(w); break;
+    case '>': feed_line(w, line, true); break;
+    case 'x': end_control(w, true); break;
+    case 'X': end_control(w, false); break;
+    case '.': feed(w, line, false); break;
+    default: break;
+    }
+}
+
+static void one_line(struct world *w, struct span line)
+{
+    if (span_starts(line, SPAN("!")))
+        command(w, span_from(line, 1));
+    else if (span_starts(line, SPAN("+")))
+        pass_time(w, span_from(line, 1));
+    else if (span_is(line, "="))
+        wait_for_deadline(w);
+    else
+        feed_line(w, line, false);
+    settle(w);
+}
+
+static bool has_letter(struct span options, char letter)
+{
+    return options.len && memchr(options.at, letter, options.len);
+}
+
+static void new_session(struct world *w, struct span letters)
+{
+    bool quick = has_letter(letters, 'q');
+    struct session_options options = {
+        .transport = has_letter(letters, 'w') ? SESSION_WS_STREAMING : SESSION_HTTP_STREAMING,
+        .adapter_set = "A&B",
+        .supported_diffs = "P,T",
+        .stalled_ms = quick ? 1 : 2000,
+        .reconnect_ms = quick ? 1 : 3000,
+        .recovery_ms = quick ? 2 : 15000,
+        .connect_ms = quick ? 1 : 4000,
+        .retry_ms = quick ? 1 : 125,
+        .retry_max_ms = quick ? 2 : 30000,
+        .retry_refused_ms = has_letter(letters, 'n') ? 0 : 300000,
+        .content_length_bytes = 50000000,
+    };
+    w->by_hand = has_letter(letters, 'k');
+    MUST(session_new(&options, 1, &w->session) == 0);
+    session_model_init(&w->model);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct world w = {.now = 1000, .chunk_bytes = 1 << 16};
+    struct span input = fuzz_input(data, size), line = SPAN_EMPTY;
+    span_cut(&input, '\n', &line);
+    new_session(&w, line);
+    settle(&w);
+    while (span_cut(&input, '\n', &line))
+        one_line(&w, line);
+    session_stop(w.session, w.now, "end");
+    settle(&w);
+    MUST(w.model.state == SESSION_DISCONNECTED && session_is_stopped(w.session));
+    MUST(session_deadline(w.session) == UINT64_MAX);
+    session_model_is_void(&w.model);
+    session_free(w.session);
+    session_model_done(&w.model);
+    return 0;
+}
