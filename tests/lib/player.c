@@ -312,9 +312,12 @@ static bool drain_actions(struct player *p)
 
 void player_drain(struct player *p)
 {
-    for (int i = 0; drain_events(p) | drain_actions(p); i++)
-        if (i > 10000)
-            broken("events and actions without end");
+    for (int i = 0; i < 10000; i++) {
+        bool events = drain_events(p), actions = drain_actions(p);
+        if (!events && !actions)
+            return;
+    }
+    broken("events and actions without end");
 }
 
 static void note_session_id(struct player *p, struct span bytes)
