@@ -97,5 +97,5 @@ bool answer_put_off(struct conn *c, enum request_kind kind, struct span name, st
 void answer_drop_all(struct conn *c)
 {
     LIST_EACH_SAFE(link, &c->answers)
-    forget(CONTAINER_OF(link, struct late_answer, link));
+        forget(CONTAINER_OF(link, struct late_answer, link));
 }

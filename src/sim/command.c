@@ -47,7 +47,7 @@ static bool is_meant(const struct call *call, struct session *s)
 
 #define EACH_MEANT(s, call)                                                                                  \
     LIST_EACH_SAFE(link_, &(call)->sim->sessions)                                                            \
-    for (struct session *s = CONTAINER_OF(link_, struct session, link); s && is_meant(call, s); s = NULL)
+        for (struct session *s = CONTAINER_OF(link_, struct session, link); s && is_meant(call, s); s = NULL)
 
 /* --- data --- */
 
@@ -143,9 +143,9 @@ static const char *run_autoeos(const struct call *call)
 
 static const char *send_line(const struct call *call, bool counts)
 {
-    AUTO_BUF struct buf line = BUF_INIT(WORD_LINE_MAX);
-    const char *fault = words_rest(&line, call->line);
+    AUTO_BUF struct buf line = BUF_INIT(2 * WORD_LINE_MAX);
 
+    buf_add_span(&line, word(call, 1));
     buf_add_text(&line, "\r\n");
     EACH_MEANT(s, call)
     {
@@ -157,7 +157,7 @@ static const char *send_line(const struct call *call, bool counts)
         else
             session_say(s, buf_span(&line));
     }
-    return fault;
+    return NULL;
 }
 
 static const char *run_raw(const struct call *call)
@@ -290,8 +290,7 @@ static const char *run_listen(const struct call *call)
 
 static const char *run_drop_idle(const struct call *call)
 {
-    LIST_EACH_SAFE(link, &call->sim->server.connections)
-    {
+    LIST_EACH_SAFE(link, &call->sim->server.connections) {
         struct conn *c = CONTAINER_OF(link, struct conn, link);
 
         if (!c->session)
@@ -519,9 +518,9 @@ static const struct command {
     {"burst", 2, 3, run_burst},
     {"rate", 1, 1, run_rate},
     {"autoeos", 1, 1, run_autoeos},
-    {"raw", 1, WORDS_MAX, run_raw},
-    {"data", 1, WORDS_MAX, run_data},
-    {"bytes", 1, WORDS_MAX, run_bytes},
+    {"raw", 0, 1, run_raw},
+    {"data", 0, 1, run_data},
+    {"bytes", 1, 1, run_bytes},
     {"flood", 1, 1, run_flood},
     {"cut", 0, 3, run_cut},
     {"stall", 0, 1, run_stall},

@@ -16,7 +16,6 @@ struct target {
 struct call {
     struct sim *sim;
     const struct words *words; /* the command is the first */
-    struct span line;          /* as it was written */
     struct target *target;
 };
 

@@ -67,7 +67,7 @@ static void free_key(struct item *item, struct key_row *key)
 static void forget_state(struct item *item)
 {
     LIST_EACH_SAFE(link, &item->keys)
-    free_key(item, CONTAINER_OF(link, struct key_row, link));
+        free_key(item, CONTAINER_OF(link, struct key_row, link));
     for (size_t i = 0; i < FEED_RECENT; i++)
         row_done(&item->recent[i]);
     item->n_recent = item->next_recent = 0;
@@ -155,8 +155,7 @@ static void remember_recent(struct item *item, const struct row *row)
 
 static struct key_row *find_key(struct item *item, const struct text *key)
 {
-    LIST_EACH(link, &item->keys)
-    {
+    LIST_EACH(link, &item->keys) {
         struct key_row *row = CONTAINER_OF(link, struct key_row, link);
 
         if (text_equal(row->key, key))
@@ -233,7 +232,7 @@ void update_publish(struct update *u)
     else
         row_copy(&whole, &u->row);
     LIST_EACH_SAFE(link, &item->listeners)
-    subscription_update(CONTAINER_OF(link, struct sub_item, link), &item->merged, &u->row, &whole);
+        subscription_update(CONTAINER_OF(link, struct sub_item, link), &item->merged, &u->row, &whole);
     row_done(&whole);
     row_done(&u->row);
     free(u->set);
@@ -247,19 +246,19 @@ void item_clear(struct item *item)
     row_done(&item->merged);
     row_init(&item->merged, n);
     LIST_EACH_SAFE(link, &item->listeners)
-    subscription_clear(CONTAINER_OF(link, struct sub_item, link), &item->merged);
+        subscription_clear(CONTAINER_OF(link, struct sub_item, link), &item->merged);
 }
 
 void item_eos(struct item *item)
 {
     LIST_EACH_SAFE(link, &item->listeners)
-    subscription_eos(CONTAINER_OF(link, struct sub_item, link));
+        subscription_eos(CONTAINER_OF(link, struct sub_item, link));
 }
 
 void item_lost(struct item *item, uint64_t count)
 {
     LIST_EACH_SAFE(link, &item->listeners)
-    subscription_lost(CONTAINER_OF(link, struct sub_item, link), count);
+        subscription_lost(CONTAINER_OF(link, struct sub_item, link), count);
 }
 
 /* --- time --- */
@@ -289,8 +288,7 @@ void item_listened(struct item *item)
 
 static void step_due(struct sim *sim, uint64_t now)
 {
-    LIST_EACH_SAFE(link, &sim->feed.live)
-    {
+    LIST_EACH_SAFE(link, &sim->feed.live) {
         struct item *item = CONTAINER_OF(link, struct item, live_link);
 
         if (item->adapter->step && item->due_us <= now)

@@ -44,8 +44,7 @@ static void free_slot(struct slot *slot)
 
 void hold_forget(struct sub_item *si, const struct text *key)
 {
-    LIST_EACH_SAFE(link, &si->slots)
-    {
+    LIST_EACH_SAFE(link, &si->slots) {
         struct slot *slot = CONTAINER_OF(link, struct slot, link);
 
         if (!key || text_equal(slot->key, key))
@@ -57,8 +56,7 @@ static struct slot *slot_for(struct sub_item *si, struct text *key)
 {
     struct slot *slot;
 
-    LIST_EACH(link, &si->slots)
-    {
+    LIST_EACH(link, &si->slots) {
         slot = CONTAINER_OF(link, struct slot, link);
         if (text_equal(slot->key, key))
             return slot;
@@ -130,8 +128,7 @@ void hold_release(struct subscription *sub)
     uint64_t now = sim_now_us(sim), next = UINT64_MAX;
 
     for (size_t i = 0; i < sub->n_items; i++) {
-        LIST_EACH_SAFE(link, &sub->items[i].slots)
-        {
+        LIST_EACH_SAFE(link, &sub->items[i].slots) {
             struct slot *slot = CONTAINER_OF(link, struct slot, link);
             uint64_t due = release_slot(&sub->items[i], slot, now);
 

@@ -14,8 +14,7 @@ enum { EXIT_VIOLATIONS = 3, EXIT_USAGE = 64 };
 
 static void pump_all(struct sim *sim)
 {
-    LIST_EACH_SAFE(link, &sim->sessions)
-    {
+    LIST_EACH_SAFE(link, &sim->sessions) {
         struct session *s = CONTAINER_OF(link, struct session, link);
 
         if (s->wake)
@@ -26,9 +25,9 @@ static void pump_all(struct sim *sim)
 static void bury(struct sim *sim)
 {
     LIST_EACH_SAFE(link, &sim->dead_connections)
-    conn_free(CONTAINER_OF(link, struct conn, link));
+        conn_free(CONTAINER_OF(link, struct conn, link));
     LIST_EACH_SAFE(link, &sim->dead_sessions)
-    session_free(CONTAINER_OF(link, struct session, link));
+        session_free(CONTAINER_OF(link, struct session, link));
 }
 
 /* The end of every turn: see sim.h. */
@@ -126,7 +125,7 @@ static void stop(struct sim *sim)
 {
     server_stop(sim);
     LIST_EACH_SAFE(link, &sim->sessions)
-    session_end(CONTAINER_OF(link, struct session, link), 0, NULL, "the simulator ends");
+        session_end(CONTAINER_OF(link, struct session, link), 0, NULL, "the simulator ends");
     bury(sim);
     if (sim->feed.timer)
         say_summary(sim);

@@ -42,12 +42,11 @@ static void free_message(struct message *m)
 
 void message_free_all(struct session *s)
 {
-    LIST_EACH_SAFE(link, &s->sequences)
-    {
+    LIST_EACH_SAFE(link, &s->sequences) {
         struct sequence *q = CONTAINER_OF(link, struct sequence, link);
 
         LIST_EACH_SAFE(waiting, &q->waiting)
-        free_message(CONTAINER_OF(waiting, struct message, link));
+            free_message(CONTAINER_OF(waiting, struct message, link));
         list_remove(&q->link);
         sd_event_source_disable_unref(q->timer);
         text_unref(q->name);
@@ -119,8 +118,7 @@ static struct sequence *sequence_of(struct session *s, struct span name)
 {
     struct sequence *q;
 
-    LIST_EACH(link, &s->sequences)
-    {
+    LIST_EACH(link, &s->sequences) {
         q = CONTAINER_OF(link, struct sequence, link);
         if (span_equal(text_span(q->name), name))
             return q;
@@ -173,8 +171,7 @@ static int enqueue(struct sequence *q, struct message *m)
 {
     struct list *before = &q->waiting;
 
-    LIST_EACH(link, &q->waiting)
-    {
+    LIST_EACH(link, &q->waiting) {
         uint64_t prog = CONTAINER_OF(link, struct message, link)->prog;
 
         if (prog == m->prog)

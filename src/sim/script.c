@@ -122,8 +122,7 @@ static int check_all(struct script *s)
 {
     bool bad = false;
 
-    LIST_EACH(link, &s->lines)
-    {
+    LIST_EACH(link, &s->lines) {
         struct script_line *line = CONTAINER_OF(link, struct script_line, link);
         const char *fault = check_line(span_of(line->text));
 
@@ -175,7 +174,7 @@ void script_stop(struct sim *sim)
     if (!s)
         return;
     LIST_EACH_SAFE(link, &s->lines)
-    free_line(CONTAINER_OF(link, struct script_line, link));
+        free_line(CONTAINER_OF(link, struct script_line, link));
     sd_event_source_disable_unref(s->io);
     sd_event_source_disable_unref(s->timer);
     buf_done(&s->input);
@@ -199,14 +198,13 @@ static uint64_t subscribed(const struct sim *sim, struct span name)
 {
     uint64_t n = 0;
 
-    LIST_EACH(link, &sim->feed.live)
-    {
+    LIST_EACH(link, &sim->feed.live) {
         const struct item *item = CONTAINER_OF(link, struct item, live_link);
 
         if (!span_equal(item->name, name))
             continue;
         LIST_EACH(listener, &item->listeners)
-        n++;
+            n++;
     }
     return n;
 }
@@ -214,8 +212,7 @@ static uint64_t subscribed(const struct sim *sim, struct span name)
 /* Whether all of the sessions are bound (or none is), and everything that waits was sent where SENT is asked for. */
 static bool all_bound(const struct sim *sim, bool bound, bool sent)
 {
-    LIST_EACH(link, &sim->sessions)
-    {
+    LIST_EACH(link, &sim->sessions) {
         const struct session *s = CONTAINER_OF(link, struct session, link);
 
         if (bound == !s->conn || (sent && (s->sent < s->history.last || s->conn->out.len > 0)))
@@ -297,7 +294,7 @@ static bool run_line(struct script *s, struct script_line *line)
 {
     CLEANUP(words_done) struct words words;
     const char *fault = words_parse(&words, span_of(line->text));
-    struct call call = {.sim = s->sim, .words = &words, .line = span_of(line->text), .target = &s->target};
+    struct call call = {.sim = s->sim, .words = &words, .target = &s->target};
 
     if (!fault && words.n == 0)
         return true;

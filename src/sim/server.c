@@ -107,7 +107,7 @@ void server_stop(struct sim *sim)
 {
     server_listen(sim, false);
     LIST_EACH_SAFE(link, &sim->server.connections)
-    conn_close(CONTAINER_OF(link, struct conn, link), "the simulator ends");
+        conn_close(CONTAINER_OF(link, struct conn, link), "the simulator ends");
 }
 
 /* "TLCP-2.5.0" is 250; 0 for anything else. */

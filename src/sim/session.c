@@ -360,8 +360,7 @@ void session_forget_oldest(struct sim *sim)
 
 static struct old_session *find_old(const struct sim *sim, struct span id)
 {
-    LIST_EACH(link, &sim->old_sessions)
-    {
+    LIST_EACH(link, &sim->old_sessions) {
         struct old_session *old = CONTAINER_OF(link, struct old_session, link);
 
         if (span_is(id, old->id))

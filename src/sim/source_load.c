@@ -32,8 +32,7 @@ uint64_t source_load_step(struct item *item)
 
 static bool is_held(const struct item *item, const struct text *key)
 {
-    LIST_EACH(link, &item->keys)
-    {
+    LIST_EACH(link, &item->keys) {
         if (text_equal(CONTAINER_OF(link, struct key_row, link)->key, key))
             return true;
     }

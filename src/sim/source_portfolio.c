@@ -26,8 +26,7 @@ static int64_t held(const struct item *item, uint64_t stock)
     struct text *name = text_printf("item%d", (int)stock);
     uint64_t quantity = 0;
 
-    LIST_EACH(link, &item->keys)
-    {
+    LIST_EACH(link, &item->keys) {
         const struct key_row *row = CONTAINER_OF(link, struct key_row, link);
 
         if (text_equal(row->key, name))

@@ -19,8 +19,7 @@ static const char *mode_name(enum mode mode)
 
 struct subscription *subscription_find(const struct session *s, uint64_t id)
 {
-    LIST_EACH(link, &s->subscriptions)
-    {
+    LIST_EACH(link, &s->subscriptions) {
         struct subscription *sub = CONTAINER_OF(link, struct subscription, link);
 
         if (sub->id == id)
@@ -52,7 +51,7 @@ static void free_subscription(struct subscription *sub)
 void subscription_free_all(struct session *s)
 {
     LIST_EACH_SAFE(link, &s->subscriptions)
-    free_subscription(CONTAINER_OF(link, struct subscription, link));
+        free_subscription(CONTAINER_OF(link, struct subscription, link));
 }
 
 /* --- notifications --- */
@@ -280,8 +279,7 @@ void subscription_clear(struct sub_item *si, const struct row *nulls)
 
 void subscription_resume_all(struct session *s)
 {
-    LIST_EACH(link, &s->subscriptions)
-    {
+    LIST_EACH(link, &s->subscriptions) {
         struct subscription *sub = CONTAINER_OF(link, struct subscription, link);
 
         for (size_t i = 0; i < sub->n_items; i++)
@@ -405,8 +403,7 @@ static void send_snapshot(struct sub_item *si, uint64_t length)
         subscription_send(si, &row);
     }
     if (si->sub->mode == MODE_COMMAND) {
-        LIST_EACH(link, &item->keys)
-        {
+        LIST_EACH(link, &item->keys) {
             row = projected(si, &CONTAINER_OF(link, struct key_row, link)->row);
             subscription_send(si, &row);
         }

@@ -102,6 +102,28 @@ static void skip_blanks(struct cursor *c)
         c->at++;
 }
 
+/* Whether what follows that word is taken as it stands, quotes, blanks and '#' included. */
+static bool takes_text(struct span word)
+{
+    return span_is(word, "raw") || span_is(word, "data") || span_is(word, "bytes");
+}
+
+static const char *take_text(struct cursor *c, struct word *ret)
+{
+    const char *begin = c->to, *fault = NULL;
+
+    while (!at_end(c) && !fault) {
+        char next = c->line.at[c->at++];
+
+        if (next == '\\')
+            fault = take_escape(c);
+        else
+            *c->to++ = next;
+    }
+    ret->text = span_make(begin, (size_t)(c->to - begin));
+    return fault;
+}
+
 const char *words_parse(struct words *ret, struct span line)
 {
     struct cursor c = {.line = line};
@@ -109,9 +131,13 @@ const char *words_parse(struct words *ret, struct span line)
 
     *ret = (struct words){.bytes = memory_get(line.len)};
     c.to = ret->bytes;
-    for (skip_blanks(&c); !at_end(&c) && c.line.at[c.at] != '#' && !fault; skip_blanks(&c)) {
+    for (skip_blanks(&c); !at_end(&c) && !fault; skip_blanks(&c)) {
         if (ret->n == WORDS_MAX)
             return "too many words";
+        if (ret->n == 1 && takes_text(ret->list[0].text))
+            return take_text(&c, &ret->list[ret->n++]);
+        if (c.line.at[c.at] == '#')
+            return NULL;
         fault = take_word(&c, &ret->list[ret->n++]);
     }
     return fault;
@@ -121,26 +147,4 @@ void words_done(struct words *w)
 {
     free(w->bytes);
     w->bytes = NULL;
-}
-
-const char *words_rest(struct buf *out, struct span line)
-{
-    AUTO_FREE char *bytes = memory_get(line.len);
-    struct cursor c = {.line = line, .to = bytes};
-    const char *fault = NULL;
-
-    skip_blanks(&c);
-    while (!at_end(&c) && !at_blank(&c))
-        c.at++;
-    skip_blanks(&c);
-    while (!at_end(&c) && !fault) {
-        char next = c.line.at[c.at++];
-
-        if (next == '\\')
-            fault = take_escape(&c);
-        else
-            *c.to++ = next;
-    }
-    buf_add(out, bytes, (size_t)(c.to - bytes));
-    return fault;
 }

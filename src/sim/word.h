@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "base/buf.h"
+#include "base/span.h"
 
 #define WORDS_MAX     512
 #define WORD_LINE_MAX (1U << 20)
@@ -21,9 +21,7 @@ struct words {
     char *bytes; /* owned */
 };
 
-/* Cuts LINE up; a '#' at the start of a word begins a comment. Returns NULL, or what is wrong with it. */
+/* Cuts LINE up; a '#' at the start of a word begins a comment. After raw, data and bytes the rest is one word, in
+ * which nothing but the escapes is special. Returns NULL, or what is wrong with it. */
 const char *words_parse(struct words *ret, struct span line);
 void words_done(struct words *w);
-
-/* What follows the first word of LINE, unescaped, added to *OUT. Returns NULL, or what is wrong with it. */
-const char *words_rest(struct buf *out, struct span line);
