@@ -172,12 +172,9 @@ static const char *run_data(const struct call *call)
 
 static const char *run_bytes(const struct call *call)
 {
-    AUTO_BUF struct buf bytes = BUF_INIT(WORD_LINE_MAX);
-    const char *fault = words_rest(&bytes, call->line);
-
     EACH_MEANT(s, call)
-    session_say(s, buf_span(&bytes));
-    return fault;
+    session_say(s, word(call, 1));
+    return NULL;
 }
 
 static const char *run_flood(const struct call *call)
