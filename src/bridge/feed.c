@@ -245,7 +245,7 @@ int feed_event(struct feed_table *t, const struct session_event *event, uint64_t
     if (event->kind == SESSION_EVENT_UPDATE) {
         struct encode_row row = row_of_update(&event->update, item->series, time_us);
         if (event->update.row)
-            event->update.row->stamp = (struct row_stamp){item->series->seq, time_us};
+            event->update.row->stamp = (struct row_stamp){item->series->seq, time_us, event->update.snapshot};
         t->last_us = time_us;
         r = encode_row(t->encode, item->encode, &row, &f->topic, &f->payload);
     } else {

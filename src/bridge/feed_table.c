@@ -190,7 +190,7 @@ int feed_table_row(struct feed_table *t, struct item *item, struct row *row, str
     if (r < 0)
         return r;
     table_published(t->table, row, t->feed->values);
-    *ret = (struct encode_row){.type = ENCODE_UPDATE,
+    *ret = (struct encode_row){.type = row->stamp.snapshot ? ENCODE_SNAPSHOT : ENCODE_UPDATE,
                                .seq = row->stamp.seq,
                                .kseq = row->kseq,
                                .time_us = row->stamp.time_us,

@@ -174,6 +174,24 @@ static bool take_end(struct link *l)
     return true;
 }
 
+/* A control request's response: its lines first, and, once their events are taken, its end. */
+static bool take_control(struct link *l)
+{
+    uint64_t now = daemon_now_ms(l->d);
+    if (feed_is_held(l->d->feed))
+        return false;
+    if (l->control_end == CONTROL_ENDED) {
+        session_control_feed(l->session, now, buf_span(&l->control_in));
+        l->control_end = CONTROL_FED;
+        return true;
+    }
+    if (l->control_end != CONTROL_FED)
+        return false;
+    l->control_end = CONTROL_NONE;
+    session_control_closed(l->session, now);
+    return true;
+}
+
 static bool take_actions(struct link *l)
 {
     struct session_action action;
@@ -201,11 +219,12 @@ void link_drain(struct link *l)
     if (l->draining)
         return;
     l->draining = true;
-    bool events = true, end = true, actions = true;
-    while (events || end || actions) {
-        events = take_events(l);
-        end = take_end(l);
-        actions = take_actions(l);
+    bool more = true;
+    while (more) {
+        more = take_events(l);
+        more |= take_control(l);
+        more |= !more && take_end(l);
+        more |= take_actions(l);
     }
     l->draining = false;
     tell_heartbeat(l);
@@ -271,8 +290,8 @@ void link_leave(struct link *l, const char *reason, bool removed)
 
 bool link_is_over(const struct link *l)
 {
-    return l->leaving && !l->draining && session_is_stopped(l->session) && list_empty(&l->farewells) &&
-           !feed_is_held(l->d->feed);
+    return l->leaving && !l->after && !l->draining && session_is_stopped(l->session) &&
+           list_empty(&l->farewells) && !feed_is_held(l->d->feed);
 }
 
 void link_reconfigure(struct link *l, const struct conf_session *conf)

@@ -144,25 +144,16 @@ static void on_control_data(void *userdata, struct span bytes)
     buf_add_span(&l->control_in, bytes);
 }
 
-static void control_over(struct link *l, bool ok, const char *why)
-{
-    uint64_t now = daemon_now_ms(l->d);
-    net_stream_free(TAKE(l->control));
-    if (!ok)
-        log_line(l->d->log, LOG_WARNING, l->name, NULL, "a control request failed: %s", why);
-    session_control_feed(l->session, now, buf_span(&l->control_in));
-    link_drain(l);
-    session_keep(l->session, now);
-    session_control_closed(l->session, now, ok, why);
-    buf_clear(&l->control_in);
-    link_drain(l);
-}
-
 static void on_control_closed(void *userdata, const struct net_close *why)
 {
     struct link *l = userdata;
-    control_over(l, why->failure == NET_EOF && !buf_error(&l->control_in),
-                 why->failure == NET_EOF ? "a response too long" : why->text);
+    bool too_long = buf_error(&l->control_in) != 0;
+    net_stream_free(TAKE(l->control));
+    l->control_end = CONTROL_ENDED;
+    if (why->failure != NET_EOF || too_long)
+        log_line(l->d->log, LOG_WARNING, l->name, NULL, "a control request failed: %s",
+                 too_long ? "a response too long" : why->text);
+    link_drain(l);
 }
 
 static const struct net_handlers control_handlers = {on_control_opened, on_control_data, on_control_closed};
@@ -177,10 +168,9 @@ static void send_control(struct link *l, const struct session_action *a)
     if (r == 0)
         r = net_http_post(l->peer, buf_text(&url), a->body, l->conf->connect_ms, &control_handlers, l,
                           &l->control);
+    l->control_end = r == 0 ? CONTROL_OPEN : CONTROL_ENDED;
     if (r != 0)
         log_line(l->d->log, LOG_WARNING, l->name, NULL, "a control request failed: %s", why);
-    if (r != 0)
-        session_control_closed(l->session, daemon_now_ms(l->d), false, why);
 }
 
 /* ---- farewells ---- */
@@ -292,7 +282,10 @@ void link_act(struct link *l, const struct session_action *action)
         l->ended = false;
         break;
     case SESSION_CONTROL: send_control(l, action); break;
-    case SESSION_CONTROL_ABANDON: net_stream_free(TAKE(l->control)); break;
+    case SESSION_CONTROL_ABANDON:
+        net_stream_free(TAKE(l->control));
+        l->control_end = CONTROL_NONE;
+        break;
     case SESSION_FAREWELL: say_farewell(l, action); break;
     default: break;
     }

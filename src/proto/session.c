@@ -43,6 +43,12 @@ uint64_t session_jitter(struct session *s, uint64_t ms)
     return ms - (ms / 2 ? next_random(s) % (ms / 2 + 1) : 0);
 }
 
+/* MS, and up to a quarter more: for what is due "after" a time. */
+uint64_t session_spread(struct session *s, uint64_t ms)
+{
+    return ms + next_random(s) % (ms / 4 + 1);
+}
+
 uint64_t session_backoff(struct session *s, unsigned attempt)
 {
     uint64_t ms = s->options.retry_ms;
@@ -235,7 +241,8 @@ static void open_stream(struct session *s, uint64_t now)
 
 void session_start(struct session *s, uint64_t now)
 {
-    if (s->phase != SESSION_PHASE_STOPPED && s->phase != SESSION_PHASE_REFUSED)
+    if (s->phase != SESSION_PHASE_STOPPED && s->phase != SESSION_PHASE_REFUSED &&
+        s->phase != SESSION_PHASE_WAITING)
         return;
     if (s->phase == SESSION_PHASE_STOPPED && s->counters.sessions)
         s->had_session = false;
@@ -277,7 +284,7 @@ void session_credentials_failed(struct session *s, uint64_t now, const char *why
 
 static void refuse(struct session *s, uint64_t now, const char *reason, const int *code)
 {
-    s->wake_at = s->options.retry_refused_ms ? now + session_jitter(s, s->options.retry_refused_ms) : NEVER;
+    s->wake_at = s->options.retry_refused_ms ? now + session_spread(s, s->options.retry_refused_ms) : NEVER;
     session_set_phase(s, now, SESSION_PHASE_REFUSED);
     session_report_state(s, now, reason, code);
 }
@@ -433,11 +440,9 @@ void session_control_feed(struct session *s, uint64_t now, struct span bytes)
     line_feed(&s->control_lines, bytes);
 }
 
-void session_control_closed(struct session *s, uint64_t now, bool ok, const char *why)
+void session_control_closed(struct session *s, uint64_t now)
 {
     (void)now;
-    (void)ok;
-    (void)why;
     s->control_busy = false;
     line_reset(&s->control_lines);
 }

@@ -36,7 +36,7 @@ void session_free(struct session *s);
 
 /* ---- what happens to it ---- */
 
-/* Connects, from stopped or refused; otherwise nothing. */
+/* Connects: from stopped or refused, and at once where it waits for the next try; otherwise nothing. */
 void session_start(struct session *s, uint64_t now);
 /* Ends it, on the server too, until session_start(). REASON goes to the events and gaps. */
 void session_stop(struct session *s, uint64_t now, const char *reason);
@@ -60,9 +60,9 @@ void session_feed(struct session *s, uint64_t now, struct span bytes);
 /* Events wait, and the bytes cannot be borrowed any longer: copies what is left of them. */
 void session_keep(struct session *s, uint64_t now);
 
-/* The response to SESSION_CONTROL: its bytes (likewise), and its end. OK: it arrived whole, with status 200. */
+/* The response to SESSION_CONTROL: its bytes (likewise), and its end, good or bad: what it did not answer is asked again in time. */
 void session_control_feed(struct session *s, uint64_t now, struct span bytes);
-void session_control_closed(struct session *s, uint64_t now, bool ok, const char *why);
+void session_control_closed(struct session *s, uint64_t now);
 
 void session_tick(struct session *s, uint64_t now);
 /* When session_tick() has something to do; UINT64_MAX: never. */

@@ -90,6 +90,7 @@ void session_recover(struct session *s, uint64_t now, const char *reason, const 
 void session_set_phase(struct session *s, uint64_t now, enum session_phase phase);
 void session_close_stream(struct session *s);
 uint64_t session_backoff(struct session *s, unsigned attempt);
+uint64_t session_spread(struct session *s, uint64_t ms);
 uint64_t session_jitter(struct session *s, uint64_t ms);
 void session_bound(struct session *s, uint64_t now);
 void session_looped(struct session *s, uint64_t now, uint64_t delay_ms);

@@ -54,19 +54,38 @@ static const enum outcome matrix[SESSION_N_PHASES][N_COLUMNS] = {SESSION_MATRIX(
 
 /* ---- helpers ---- */
 
-/* The message of a CONERR, END…: decoded, and fit for a log. */
+/* RAW as a log can take it: one line of well-formed UTF-8, cut to SIZE, without the session's id. */
+static void show(const struct session *s, struct span raw, char *text, size_t size)
+{
+    struct span id = buf_span(&s->id);
+    size_t n = 0;
+    while (raw.len && n < size - 1) {
+        if (id.len && span_starts(raw, id)) {
+            n += (size_t)snprintf(text + n, size - n, "***");
+            n = n < size ? n : size - 1;
+            raw = span_from(raw, id.len);
+            continue;
+        }
+        unsigned char c = (unsigned char)raw.at[0];
+        text[n++] = c < ' ' || c == 0x7f ? ' ' : (char)c;
+        raw = span_from(raw, 1);
+    }
+    text[utf8_valid_length(span_make(text, n))] = '\0';
+}
+
+/* The message of a CONERR, END… */
 static const char *message_text(struct session *s, struct span encoded, char *text)
 {
     AUTO_BUF struct buf decoded = BUF_INIT(LIMIT_LINE_BYTES);
-    (void)s;
     tlcp_decode(&decoded, encoded);
-    size_t n = 0;
-    for (struct span rest = buf_span(&decoded); rest.len && n < LIMIT_REASON_BYTES - 1;
-         rest = span_from(rest, 1))
-        text[n++] = (unsigned char)rest.at[0] < ' ' ? ' ' : rest.at[0];
-    n = utf8_valid_length(span_make(text, n));
-    text[n] = '\0';
+    show(s, buf_span(&decoded), text, LIMIT_REASON_BYTES);
     return text;
+}
+
+/* A line that is to be complained about: its start. A CONOK brings an id that is not ours yet, and not to be shown either. */
+static void show_line(const struct session *s, struct span line, char *text, size_t size)
+{
+    show(s, span_starts(line, SPAN("CONOK,")) ? SPAN("CONOK,***") : line, text, size);
 }
 
 void session_oddity(struct session *s, bool *told, const char *what, struct span line)
@@ -76,10 +95,7 @@ void session_oddity(struct session *s, bool *told, const char *what, struct span
         return;
     *told = true;
     char shown[128];
-    size_t n = 0;
-    for (; n < line.len && n < sizeof shown - 1; n++)
-        shown[n] = line.at[n] < ' ' || line.at[n] == 0x7f ? '?' : line.at[n];
-    shown[utf8_valid_length(span_make(shown, n))] = '\0';
+    show_line(s, line, shown, sizeof shown);
     snprintf(s->text, sizeof s->text, "%s: %s", what, shown);
     s->oddity_waits = true;
 }
@@ -326,6 +342,14 @@ static bool take_message(struct session *s, uint64_t now, const struct tlcp_mess
     return false;
 }
 
+static void break_at(struct session *s, uint64_t now, const char *what, struct span line)
+{
+    char shown[128], reason[LIMIT_REASON_BYTES];
+    show_line(s, line, shown, sizeof shown);
+    snprintf(reason, sizeof reason, "%s: %s", what, shown);
+    session_break(s, now, reason);
+}
+
 static bool on_line(struct session *s, uint64_t now, enum session_phase phase, struct span line,
                     struct session_event *ret)
 {
@@ -345,14 +369,9 @@ static bool on_line(struct session *s, uint64_t now, enum session_phase phase, s
         session_oddity(s, &s->odd_tags[m.tag],
                        m.tag == TLCP_UNKNOWN ? "an unknown message" : "an unexpected message", line);
         return false;
-    case outcome_brk: {
-        char reason[LIMIT_REASON_BYTES];
-        snprintf(reason, sizeof reason, "%s: %.*s",
-                 m.tag == TLCP_BAD ? "a malformed message" : "a message that cannot be here",
-                 (int)utf8_valid_length(span_make(line.at, line.len < 80 ? line.len : 80)), line.at);
-        session_break(s, now, reason);
+    case outcome_brk:
+        break_at(s, now, m.tag == TLCP_BAD ? "a malformed message" : "a message that cannot be here", line);
         return false;
-    }
     case outcome_skip:
     case outcome_unstated:
     default: return false;

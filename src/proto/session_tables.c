@@ -175,7 +175,7 @@ void session_table_fail(struct session *s, uint64_t now, struct session_table *t
     t->sub_id = 0;
     t->reconf_wanted = false;
     t->reconf_id = 0;
-    t->retry_at = t->retry_failed_ms ? now + session_jitter(s, t->retry_failed_ms) : NEVER;
+    t->retry_at = t->retry_failed_ms ? now + session_spread(s, t->retry_failed_ms) : NEVER;
     session_table_gap(s, t, "table failed");
     session_table_set(s, t, SESSION_TABLE_FAILED, reason, code);
 }

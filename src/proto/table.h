@@ -31,6 +31,7 @@ struct cell {
 /* What the publisher notes on a row, for replays; set by the caller after publishing. */
 struct row_stamp {
     uint64_t seq, time_us;
+    bool snapshot;
 };
 
 struct row {

@@ -296,12 +296,12 @@ static void answer_credentials(struct world *w, bool good)
         session_credentials_failed(w->session, w->now, "no credentials");
 }
 
-static void end_control(struct world *w, bool good)
+static void end_control(struct world *w)
 {
     if (!w->control)
         return;
     w->control = false;
-    session_control_closed(w->session, w->now, good, good ? NULL : "reset");
+    session_control_closed(w->session, w->now);
 }
 
 static void pass_time(struct world *w, struct span text)
@@ -349,8 +349,8 @@ static void command(struct world *w, struct span line)
     case 'D': remove_table(w, true); break;
     case 'f': reconf(w); break;
     case '>': feed_line(w, line, true); break;
-    case 'x': end_control(w, true); break;
-    case 'X': end_control(w, false); break;
+    case 'x': end_control(w); break;
+    case 'X': end_control(w); break;
     case '.': feed(w, line, false); break;
     default: break;
     }

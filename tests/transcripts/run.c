@@ -324,9 +324,8 @@ static void do_closed(struct run *r, struct span rest)
 
 static void do_control_closed(struct run *r, struct span rest)
 {
-    bool ok = span_is(need_word(r, &rest), "ok");
-    AUTO_FREE char *why = span_dup(rest);
-    session_control_closed(r->player.session, r->player.now, ok, why);
+    (void)rest;
+    session_control_closed(r->player.session, r->player.now);
 }
 
 static void do_hold(struct run *r, struct span rest)
