@@ -40,6 +40,13 @@ void *__wrap_realloc(void *at, size_t size)
     return ++allocations == failing ? NULL : __real_realloc(at, size);
 }
 
+/* libconfig loses a string when the syntax error comes right after it. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libconfig\n";
+}
+
 /* A directory of its own for each test, and files in it. */
 static char directory[64];
 
@@ -879,6 +886,45 @@ static const char sweep_bad[] =
     "password_file = \"/nowhere\"; tables: ( { name = \"t\"; mode = \"COMMAND\"; items = [ \"a\", \"a\", \"a b\" ]; fields = [ \"f\", \"g\" ]; max_frequency = \"x\";\n"
     "second_level = { fields = [ \"f\", \"z\" ]; }; types = { number = [ \"x\", \"f\" ]; json = [ \"1\" ]; }; }, { name = \"t\"; group = \"g\"; schema = \"s\"; } ); } );";
 
+static void read_text(const char *name, struct buf *out)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", SOURCE_ROOT, name);
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    for (int c = fgetc(f); c != EOF; c = fgetc(f))
+        buf_add_char(out, (char)c);
+    fclose(f);
+}
+
+/* Both explain every setting: the page as *name*, the installed file what can be used as "name =". */
+static void check_explained(const struct conf_rows *rows, const char *page, const char *installed,
+                            bool not_yet)
+{
+    for (const struct conf_row *row = rows->at; row < rows->at + rows->n; row++) {
+        char name[64];
+        snprintf(name, sizeof name, "*%s*", row->name);
+        if (!strstr(page, name))
+            ck_abort_msg("%s is not in the manual page", row->name);
+        bool text_only = strcmp(row->name, "key_field") == 0 || strcmp(row->name, "command_field") == 0 ||
+                         strcmp(row->name, "adapter_parameter") == 0;
+        snprintf(name, sizeof name, "%s%s", row->name, row->kind == CONF_GROUP || row->element ? "" : " = ");
+        if (!not_yet && !row->not_yet && !text_only && !strstr(installed, name))
+            ck_abort_msg("%s is not in lsbridged.conf", row->name);
+        if (row->inner)
+            check_explained(row->inner, page, installed, not_yet || row->not_yet);
+    }
+}
+
+START_TEST(explained)
+{
+    AUTO_BUF struct buf page = BUF_INIT(1 << 20), installed = BUF_INIT(1 << 20);
+    read_text("doc/lsbridged.conf.5.scd", &page);
+    read_text("etc/lsbridged.conf", &installed);
+    check_explained(&conf_root_rows, buf_text(&page), buf_text(&installed), false);
+}
+END_TEST
+
 /* Each of our allocations fails once: -ENOMEM, nothing else, and nothing leaks (the sanitizer and valgrind look). */
 static void sweep(const char *text, int result)
 {
@@ -976,6 +1022,7 @@ int main(void)
     tcase_add_test(t, changes_of_a_session);
     tcase_add_test(t, changes_that_need_a_restart);
     tcase_add_loop_test(t, shipped, 0, 8);
+    tcase_add_test(t, explained);
     tcase_add_test(t, allocations_of_loading);
     tcase_add_test(t, allocations_of_printing);
     tcase_add_test(t, freeing_nothing);
