@@ -133,13 +133,17 @@ void failure_of_curl(struct net_stream *s, CURLcode code)
 
 static const char *phase(const struct net_stream *s)
 {
+    if (s->state == STREAM_OPEN)
+        return "before the answer was complete";
+    if (happened(s, CURLINFO_PRETRANSFER_TIME_T))
+        return "while waiting for the answer";
     if (!happened(s, CURLINFO_NAMELOOKUP_TIME_T))
         return "while the name was being resolved";
-    if (!happened(s, CURLINFO_CONNECT_TIME_T))
+    /* libcurl takes the time of TCP's connection only when TLS is there too, but counts it at once. */
+    if (info_long(s, CURLINFO_NUM_CONNECTS) == 0)
         return "while connecting";
-    if (s->target.tls && !happened(s, CURLINFO_APPCONNECT_TIME_T))
-        return "in the TLS handshake";
-    return s->state == STREAM_OPEN ? "before the answer was complete" : "while waiting for the answer";
+    bool in_tls = s->target.tls && !happened(s, CURLINFO_APPCONNECT_TIME_T);
+    return in_tls ? "in the TLS handshake" : "while waiting for the answer";
 }
 
 void failure_of_deadline(struct net_stream *s)

@@ -52,7 +52,7 @@ enum stream_state {
 struct stream_kind {
     /* libcurl is through with the transfer: a POST's end, or a WebSocket's connection (or why there is none). */
     void (*done)(struct net_stream *s, CURLcode code);
-    /* Something was noted: resume, send. Only on open streams. */
+    /* Something was noted: resume, send, more to read. Not on closed streams. */
     void (*work)(struct net_stream *s);
     /* The easy handle is about to leave the multi handle, and its connection with it. May be NULL. */
     void (*leave)(struct net_stream *s);

@@ -122,8 +122,7 @@ void net_peer_free(struct net_peer *p)
 void net_peer_counters(const struct net_peer *p, uint64_t *ret_received, uint64_t *ret_sent)
 {
     uint64_t received = p->received, sent = p->sent;
-    LIST_EACH(l, &p->streams)
-    {
+    LIST_EACH(l, &p->streams) {
         struct net_stream *s = CONTAINER_OF(l, struct net_stream, in_peer);
         uint64_t in = 0, out = 0;
         s->kind->counters(s, &in, &out);

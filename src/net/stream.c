@@ -107,7 +107,7 @@ void stream_work(struct net_stream *s)
         destroy(s);
     else if (s->state == STREAM_NEW)
         start(s);
-    else if (s->state == STREAM_OPEN)
+    else if (s->state != STREAM_CLOSED)
         s->kind->work(s);
 }
 

@@ -25,6 +25,8 @@ struct ws {
     struct buf head; /* the handshake's answer so far */
     struct buf kept; /* input that a pause found already read */
     struct buf out;  /* to be sent */
+    CURLcode
+        send_error;  /* nothing can be sent any more; what is still to be read comes first, and may say why */
     bool read_again; /* there may be input that the socket does not tell of: in TLS, or in `kept` */
     uint64_t received, sent;
 };
@@ -203,22 +205,26 @@ static void read_some(struct ws *w)
         drain(w);
     } else if (code == CURLE_OK) {
         failure_of_curl(&w->s, w->s.state == STREAM_OPENING ? CURLE_GOT_NOTHING : CURLE_PARTIAL_FILE);
-    } else if (code != CURLE_AGAIN) {
-        failure_of_curl(&w->s, code);
+    } else if (code != CURLE_AGAIN || w->send_error) {
+        failure_of_curl(&w->s, code != CURLE_AGAIN ? code : w->send_error);
     }
 }
 
-static void flush_or_fail(struct ws *w)
+static void try_to_send(struct ws *w)
 {
-    CURLcode code = w->out.len && !stream_deaf(&w->s) ? flush(w) : CURLE_OK;
-    if (code != CURLE_OK)
-        failure_of_curl(&w->s, code);
+    if (w->out.len == 0 || stream_deaf(&w->s))
+        return;
+    w->send_error = flush(w);
+    if (w->send_error) {
+        buf_clear(&w->out);
+        w->read_again = true;
+    }
 }
 
 /* Whatever was done: send what it queued, watch for what is wanted now, and come back for what no socket tells of. */
 static void settle(struct ws *w)
 {
-    flush_or_fail(w);
+    try_to_send(w);
     watch(w);
     if (w->read_again && may_read(w))
         stream_wake(&w->s);
@@ -383,7 +389,7 @@ int net_ws_open(struct net_peer *p, const char *url, const char *subprotocol,
 int net_ws_send(struct net_stream *s, struct span text)
 {
     struct ws *w = ws_of(s);
-    if (s->state != STREAM_OPEN || s->freed)
+    if (s->state != STREAM_OPEN || s->freed || w->send_error)
         return 1;
     if (text.len > NET_SEND_MAX || w->out.len > NET_SEND_MAX - text.len)
         return -ENOBUFS;
