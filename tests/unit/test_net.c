@@ -193,7 +193,7 @@ static void with_options(const struct net_peer_options *options)
 
 START_TEST(the_head_comes_too_late)
 {
-    with_options(&(struct net_peer_options){.connect_ms = 500});
+    with_options(&(struct net_peer_options){.connect_ms = 700});
     struct connection *c = post("a");
     connection_send(c, "HTTP/1.1 200 OK\r\n");
     expect_closed(NET_TIMEOUT, 0, "while waiting for the answer (connect_ms)");
@@ -202,11 +202,11 @@ END_TEST
 
 START_TEST(connect_ms_does_not_bound_an_open_stream)
 {
-    with_options(&(struct net_peer_options){.connect_ms = 500});
+    with_options(&(struct net_peer_options){.connect_ms = 700});
     struct connection *c = post("a");
     connection_send(c, OK_CHUNKED);
     RUN_UNTIL(&f, o.opened);
-    uint64_t until = fixture_now_ms() + 600;
+    uint64_t until = fixture_now_ms() + 800;
     RUN_UNTIL(&f, fixture_now_ms() > until);
     connection_send(c, "1\r\na\r\n0\r\n\r\n");
     expect_closed(NET_EOF, 200, "");
@@ -215,7 +215,7 @@ END_TEST
 
 START_TEST(a_request_takes_too_long)
 {
-    owner_post(&o, fixture_url(&f, "/lightstreamer/control.txt"), "a", 500);
+    owner_post(&o, fixture_url(&f, "/lightstreamer/control.txt"), "a", 700);
     struct connection *c = server_request(&f);
     if (_i)
         connection_send(c, OK_CHUNKED "1\r\na\r\n");

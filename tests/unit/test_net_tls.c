@@ -280,7 +280,7 @@ START_TEST(a_handshake_that_never_ends)
 {
     char url[96];
     net_peer_free(f.peer);
-    ck_assert_int_eq(net_peer_new(f.net, &(struct net_peer_options){.connect_ms = 80}, &f.peer), 0);
+    ck_assert_int_eq(net_peer_new(f.net, &(struct net_peer_options){.connect_ms = 700}, &f.peer), 0);
     (void)snprintf(url, sizeof url, "https://127.0.0.1:%d/lightstreamer", f.server.port);
     owner_ws(&o, url);
     expect_closed(NET_TIMEOUT, "in the TLS handshake (connect_ms)");

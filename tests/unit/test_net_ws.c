@@ -307,7 +307,7 @@ static void with_options(const struct net_peer_options *options)
 
 START_TEST(the_answer_comes_too_late)
 {
-    with_options(&(struct net_peer_options){.connect_ms = 500});
+    with_options(&(struct net_peer_options){.connect_ms = 700});
     owner_ws(&o, fixture_url(&f, "/lightstreamer"));
     connection_send(server_request(&f), HEAD);
     expect_closed(NET_TIMEOUT, 0, "while waiting for the answer (connect_ms)");
