@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "base/buf.h"
 #include "bridge/daemon.h"
 
 struct options {

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/escape.h"
+#include "bridge/clock.h"
 #include "bridge/json.h"
-#include "bridge/link.h"
 #include "bridge/reload.h"
 #include "conf/diff.h"
 #include "proto/jsontext.h"
@@ -18,7 +18,7 @@
 enum { ROWS_MAX_BYTES = 1 << 20, ROWS_LIMIT_DEFAULT = 100, ROWS_LIMIT_MAX = 1000 };
 
 struct control {
-    struct daemon *d;
+    struct bridge *b;
     struct zmq_router *router;
     sd_event_source *io;
     struct buf request, reply;
@@ -31,7 +31,7 @@ enum key { KEY_SESSION, KEY_TABLE, KEY_ITEM, KEY_KEY, KEY_LIMIT, KEY_AFTER, N_KE
 static const char *const key_names[N_KEYS] = {"session", "table", "item", "key", "limit", "after"};
 
 struct request {
-    struct daemon *d;
+    struct bridge *b;
     char *texts[N_KEYS];    /* owned; NULL: not given */
     size_t lengths[N_KEYS]; /* of the texts, which may hold NULs */
     uint64_t limit;
@@ -58,7 +58,7 @@ static int fail(struct request *q, const char *format, ...)
 /* The link of `session`, or NULL and an error. */
 static struct link *named_link(struct request *q)
 {
-    struct link *l = daemon_find_link(q->d, q->texts[KEY_SESSION]);
+    struct link *l = bridge_find_link(q->b, q->texts[KEY_SESSION]);
     if (!l)
         fail(q, "there is no session \"%s\"", q->texts[KEY_SESSION]);
     return l;
@@ -68,7 +68,7 @@ static struct link *named_link(struct request *q)
 
 static int cmd_ping(struct request *q)
 {
-    json_u64(q->reply, "time", daemon_wall_us());
+    json_u64(q->reply, "time", clock_wall_us());
     return 0;
 }
 
@@ -90,7 +90,7 @@ static void add_sessions(struct request *q)
 {
     json_name(q->reply, "sessions");
     json_open(q->reply, '[');
-    LIST_EACH(at, &q->d->links) {
+    LIST_EACH(at, &q->b->links) {
         struct link *l = link_of(at);
         if (!link_is_current(l) ||
             (q->texts[KEY_SESSION] && strcmp(q->texts[KEY_SESSION], link_name(l)) != 0))
@@ -106,7 +106,7 @@ static void add_tables(struct request *q)
 {
     json_name(q->reply, "tables");
     json_open(q->reply, '[');
-    LIST_EACH(at, &q->d->links) {
+    LIST_EACH(at, &q->b->links) {
         struct link *l = link_of(at);
         if (link_is_current(l) &&
             (!q->texts[KEY_SESSION] || strcmp(q->texts[KEY_SESSION], link_name(l)) == 0))
@@ -118,15 +118,15 @@ static void add_tables(struct request *q)
 static int cmd_status(struct request *q)
 {
     json_text(q->reply, "version", PACKAGE_VERSION);
-    json_text(q->reply, "run", q->d->run);
+    json_text(q->reply, "run", q->b->run);
     json_u64(q->reply, "pid", (uint64_t)getpid());
-    json_text(q->reply, "config", q->d->conf->path);
-    daemon_add_endpoints(q->d, q->reply);
+    json_text(q->reply, "config", q->b->conf->path);
+    json_raw(q->reply, "endpoints", buf_span(&q->b->endpoints));
     add_sessions(q);
     add_tables(q);
     json_name(q->reply, "stats");
     json_open(q->reply, '{');
-    daemon_add_stats(q->d, q->reply);
+    bridge_add_stats(q->b, q->reply);
     json_close(q->reply, '}');
     return 0;
 }
@@ -134,7 +134,7 @@ static int cmd_status(struct request *q)
 static int cmd_config(struct request *q)
 {
     json_name(q->reply, "config");
-    conf_print_json(q->d->conf, q->reply);
+    conf_print_json(q->b->conf, q->reply);
     return 0;
 }
 
@@ -165,8 +165,8 @@ static int cmd_rows(struct request *q)
                                .after = q->texts[KEY_AFTER]};
     if (q->texts[KEY_SESSION] && !named_link(q))
         return 0;
-    json_text(q->reply, "run", q->d->run);
-    int r = feed_rows(q->d->feed, &query, q->reply);
+    json_text(q->reply, "run", q->b->run);
+    int r = feed_rows(q->b->env.feed, &query, q->reply);
     return r == FEED_BAD_CURSOR ? fail(q, "\"after\" is not a cursor of an earlier page") : r;
 }
 
@@ -188,13 +188,13 @@ static int cmd_disconnect(struct request *q)
 
 static int cmd_reload(struct request *q)
 {
-    if (q->d->stopping)
+    if (q->b->stopping)
         return fail(q, "the daemon is stopping");
-    int r = reload(q->d, q->reply, &q->error);
+    int r = reload(q->b, q->reply, &q->error);
     if (r == RELOAD_FAULT && !q->error.len)
         return fail(q, "the configuration was not reloaded");
     if (r == 0)
-        daemon_tell_bridge(q->d, "reload");
+        bridge_tell(q->b, "reload");
     return r < 0 ? r : 0;
 }
 
@@ -305,10 +305,10 @@ static void end_reply(struct buf *reply, const struct jsondoc_node *id)
     json_close(reply, '}');
 }
 
-void control_answer(struct daemon *d, struct span text, struct buf *reply)
+void control_answer(struct bridge *b, struct span text, struct buf *reply)
 {
     struct request q = {
-        .d = d, .limit = ROWS_LIMIT_DEFAULT, .reply = reply, .error = BUF_INIT(ROWS_MAX_BYTES)};
+        .b = b, .limit = ROWS_LIMIT_DEFAULT, .reply = reply, .error = BUF_INIT(ROWS_MAX_BYTES)};
     struct jsondoc doc = {0};
     const struct jsondoc_node *id = NULL;
     buf_clear(reply);
@@ -343,7 +343,7 @@ static int answer_one(struct control *c, bool *ret_none)
         buf_clear(&c->reply);
         buf_add_text(&c->reply, "{\"ok\":false,\"error\":\"a request is one body frame of at most 1 MiB\"}");
     } else {
-        control_answer(c->d, buf_span(&c->request), &c->reply);
+        control_answer(c->b, buf_span(&c->request), &c->reply);
     }
     return zmq_router_reply(c->router, envelope, buf_span(&c->reply));
 }
@@ -356,22 +356,22 @@ static int on_io(sd_event_source *source UNUSED, int fd UNUSED, uint32_t events 
     while (!none && r >= 0)
         r = answer_one(c, &none);
     if (r < 0)
-        log_line(c->d->log, LOG_ERR, NULL, NULL, "the control socket fails: %s", strerror(-r));
+        log_line(c->b->env.log, LOG_ERR, NULL, NULL, "the control socket fails: %s", strerror(-r));
     return 0;
 }
 
-int control_new(struct daemon *d, struct zmq_router *taken_router, struct control **ret)
+int control_new(struct bridge *b, struct zmq_router *taken_router, struct control **ret)
 {
     struct control *c = calloc(1, sizeof *c);
     if (!c) {
         zmq_router_close(taken_router);
         return -ENOMEM;
     }
-    *c = (struct control){.d = d,
+    *c = (struct control){.b = b,
                           .router = taken_router,
                           .request = BUF_INIT(ZMQ_ROUTER_BODY_MAX),
                           .reply = BUF_INIT(SIZE_MAX)};
-    int r = sd_event_add_io(d->event, &c->io, zmq_router_fd(c->router), EPOLLIN, on_io, c);
+    int r = sd_event_add_io(b->env.event, &c->io, zmq_router_fd(c->router), EPOLLIN, on_io, c);
     if (r < 0) {
         control_free(c);
         return r;

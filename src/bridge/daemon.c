@@ -7,135 +7,50 @@
 #include <stdio.h>
 #include <sys/random.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bridge/bridge.h"
+#include "bridge/clock.h"
 #include "bridge/control.h"
 #include "bridge/json.h"
-#include "bridge/link.h"
 #include "bridge/reload.h"
+
+struct daemon {
+    struct bridge bridge;
+    struct link_env *env; /* the bridge's */
+    struct zmq_bus *bus;
+    struct control *control;
+    sd_event_source *stats_timer, *released, *sweep, *stop_timer;
+    size_t turn; /* which link is drained first after a hold, so that none starves */
+    int failure; /* of the bus, told once; 0: none */
+};
 
 enum { TIMER_ACCURACY_US = 1000 };
 
 /* A status consumer that does not read loses messages; a control client that does not, its replies. */
 enum { STATUS_HIGH_WATER_MARK = 1000, CONTROL_HIGH_WATER_MARK = 100 };
 
-uint64_t daemon_now_ms(const struct daemon *d)
-{
-    uint64_t us;
-    return sd_event_now(d->event, CLOCK_MONOTONIC, &us) < 0 ? 0 : us / 1000;
-}
-
-uint64_t daemon_wall_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static uint64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-struct link *daemon_find_link(const struct daemon *d, const char *name)
-{
-    LIST_EACH(at, &d->links)
-        if (link_is_current(link_of(at)) && strcmp(link_name(link_of(at)), name) == 0)
-            return link_of(at);
-    return NULL;
-}
-
 /* ---- what is told of all ---- */
 
-void daemon_notify_status(struct daemon *d)
+static void notify_status(struct daemon *d)
 {
-    size_t all = 0, connected = 0;
-    LIST_EACH(at, &d->links) {
-        if (!link_is_current(link_of(at)))
-            continue;
-        all++;
-        connected += link_report(link_of(at))->state == SESSION_CONNECTED;
-    }
+    size_t all, connected;
+    bridge_count(&d->bridge, &all, &connected);
     sd_notifyf(0, "STATUS=%zu of %zu sessions connected", connected, all);
 }
 
-static void add_list(struct buf *json, const char *name, const char *(*endpoint)(const void *, size_t),
-                     const void *of)
+static void on_link_changed(void *userdata)
 {
-    json_name(json, name);
-    json_open(json, '[');
-    for (size_t i = 0; endpoint(of, i); i++)
-        json_value_text(json, span_of(endpoint(of, i)));
-    json_close(json, ']');
-}
-
-static const char *data_endpoint(const void *of, size_t index)
-{
-    return feed_endpoint(of, index);
-}
-
-static const char *status_endpoint_(const void *of, size_t index)
-{
-    return status_endpoint(of, index);
-}
-
-static const char *control_endpoint_(const void *of, size_t index)
-{
-    return control_endpoint(of, index);
-}
-
-void daemon_add_endpoints(const struct daemon *d, struct buf *json)
-{
-    json_name(json, "endpoints");
-    json_open(json, '{');
-    add_list(json, "data", data_endpoint, d->feed);
-    add_list(json, "status", status_endpoint_, d->status);
-    add_list(json, "control", control_endpoint_, d->control);
-    json_close(json, '}');
-}
-
-void daemon_tell_bridge(struct daemon *d, const char *event)
-{
-    struct buf *json = status_begin(d->status, "bridge");
-    json_text(json, "event", event);
-    json_text(json, "version", PACKAGE_VERSION);
-    json_text(json, "config", d->conf->path);
-    daemon_add_endpoints(d, json);
-    status_end(d->status, true);
-}
-
-void daemon_add_stats(const struct daemon *d, struct buf *json)
-{
-    struct feed_counters c = feed_counters(d->feed);
-    json_u64(json, "uptime_ms", (monotonic_us() - d->started_us) / 1000);
-    json_u64(json, "messages", c.messages);
-    json_u64(json, "replayed", c.replayed);
-    json_u64(json, "holds", c.holds);
-    json_u64(json, "held_ms", c.held_us / 1000);
-    json_u64(json, "dropped", c.dropped);
-    json_name(json, "sessions");
-    json_open(json, '{');
-    LIST_EACH(at, &d->links) {
-        if (!link_is_current(link_of(at)))
-            continue;
-        json_name(json, link_name(link_of(at)));
-        json_open(json, '{');
-        link_add_counters(link_of(at), json);
-        json_close(json, '}');
-    }
-    json_close(json, '}');
+    notify_status(userdata);
 }
 
 static int on_stats(sd_event_source *source, uint64_t usec UNUSED, void *userdata)
 {
     struct daemon *d = userdata;
-    struct buf *json = status_begin(d->status, "stats");
-    daemon_add_stats(d, json);
-    status_end(d->status, true);
-    sd_event_source_set_time_relative(source, (uint64_t)d->conf->status.stats_interval_ms * 1000);
+    struct buf *json = status_begin(d->env->status, "stats");
+    bridge_add_stats(&d->bridge, json);
+    status_end(d->env->status, true);
+    sd_event_source_set_time_relative(source, (uint64_t)d->bridge.conf->status.stats_interval_ms * 1000);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -144,16 +59,16 @@ static int on_stats(sd_event_source *source, uint64_t usec UNUSED, void *userdat
 static void on_held(void *userdata)
 {
     struct daemon *d = userdata;
-    LIST_EACH(at, &d->links)
+    LIST_EACH(at, &d->bridge.links)
         link_hold(link_of(at), true, false);
 }
 
 static void on_held_long(void *userdata)
 {
     struct daemon *d = userdata;
-    log_line(d->log, LOG_NOTICE, NULL, NULL,
+    log_line(d->env->log, LOG_NOTICE, NULL, NULL,
              "a consumer is at its high_water_mark: nothing is read from the servers until it reads");
-    LIST_EACH(at, &d->links) {
+    LIST_EACH(at, &d->bridge.links) {
         link_hold(link_of(at), true, true);
         link_drain(link_of(at));
     }
@@ -167,7 +82,7 @@ static void on_released(void *userdata)
 
 static struct link *link_at(const struct daemon *d, size_t index)
 {
-    LIST_EACH(at, &d->links)
+    LIST_EACH(at, &d->bridge.links)
         if (index-- == 0)
             return link_of(at);
     return NULL;
@@ -177,11 +92,11 @@ static int on_release(sd_event_source *source UNUSED, void *userdata)
 {
     struct daemon *d = userdata;
     size_t n = 0;
-    LIST_EACH(at, &d->links) {
+    LIST_EACH(at, &d->bridge.links) {
         n++;
         link_hold(link_of(at), false, false);
     }
-    for (size_t i = 0; i < n && !feed_is_held(d->feed); i++) {
+    for (size_t i = 0; i < n && !feed_is_held(d->env->feed); i++) {
         d->turn = (d->turn + 1) % n;
         link_drain(link_at(d, d->turn));
     }
@@ -194,43 +109,28 @@ static void on_bus_failed(void *userdata, int error)
     if (d->failure == error)
         return;
     d->failure = error;
-    log_line(d->log, LOG_ERR, NULL, NULL, "the data socket fails: %s", strerror(-error));
+    log_line(d->env->log, LOG_ERR, NULL, NULL, "the data socket fails: %s", strerror(-error));
 }
 
 /* ---- ends ---- */
 
-void daemon_sweep(struct daemon *d)
+static void on_link_over(void *userdata)
 {
+    struct daemon *d = userdata;
     sd_event_source_set_enabled(d->sweep, SD_EVENT_ONESHOT);
-}
-
-static void release_waiting(struct daemon *d, const struct link *gone)
-{
-    LIST_EACH(at, &d->links)
-        if (link_waits_for(link_of(at), gone)) {
-            link_is_free_of(link_of(at));
-            return;
-        }
 }
 
 static void finish(struct daemon *d)
 {
-    daemon_tell_bridge(d, "stop");
-    sd_event_exit(d->event, 0);
+    bridge_tell(&d->bridge, "stop");
+    sd_event_exit(d->env->event, 0);
 }
 
 static int on_sweep(sd_event_source *source UNUSED, void *userdata)
 {
     struct daemon *d = userdata;
-    LIST_EACH_SAFE(at, &d->links) {
-        struct link *l = link_of(at);
-        if (!link_is_over(l))
-            continue;
-        list_remove(at);
-        release_waiting(d, l);
-        link_free(l);
-    }
-    if (d->stopping && list_empty(&d->links))
+    bridge_sweep(&d->bridge);
+    if (d->bridge.stopping && list_empty(&d->bridge.links))
         finish(d);
     return 0;
 }
@@ -239,10 +139,10 @@ static int on_sweep(sd_event_source *source UNUSED, void *userdata)
 static int on_stop_timer(sd_event_source *source UNUSED, uint64_t usec UNUSED, void *userdata)
 {
     struct daemon *d = userdata;
-    log_line(d->log, LOG_WARNING, NULL, NULL,
+    log_line(d->env->log, LOG_WARNING, NULL, NULL,
              "linger_ms is spent before every server and consumer took its last message");
-    feed_stop_holding(d->feed);
-    LIST_EACH(at, &d->links) {
+    feed_stop_holding(d->env->feed);
+    LIST_EACH(at, &d->bridge.links) {
         link_hold(link_of(at), false, false);
         link_drain(link_of(at));
     }
@@ -253,20 +153,20 @@ static int on_stop_timer(sd_event_source *source UNUSED, uint64_t usec UNUSED, v
 static int on_terminate(sd_event_source *source UNUSED, const struct signalfd_siginfo *info, void *userdata)
 {
     struct daemon *d = userdata;
-    if (d->stopping)
+    if (d->bridge.stopping)
         return 0;
-    d->stopping = true;
+    d->bridge.stopping = true;
     sd_notify(0, "STOPPING=1\nSTATUS=Stopping");
-    log_line(d->log, LOG_NOTICE, NULL, NULL, "stopping: %s",
+    log_line(d->env->log, LOG_NOTICE, NULL, NULL, "stopping: %s",
              info->ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
-    int r = sd_event_add_time_relative(d->event, &d->stop_timer, CLOCK_MONOTONIC,
-                                       (uint64_t)d->conf->publisher.linger_ms * 1000, TIMER_ACCURACY_US,
-                                       on_stop_timer, d);
+    int r = sd_event_add_time_relative(d->env->event, &d->stop_timer, CLOCK_MONOTONIC,
+                                       (uint64_t)d->bridge.conf->publisher.linger_ms * 1000,
+                                       TIMER_ACCURACY_US, on_stop_timer, d);
     if (r < 0)
-        return sd_event_exit(d->event, r);
-    LIST_EACH(at, &d->links)
+        return sd_event_exit(d->env->event, r);
+    LIST_EACH(at, &d->bridge.links)
         link_leave(link_of(at), "the daemon stops", false);
-    daemon_sweep(d);
+    on_link_over(d);
     return 0;
 }
 
@@ -275,18 +175,18 @@ static int on_hangup(sd_event_source *source UNUSED, const struct signalfd_sigin
 {
     struct daemon *d = userdata;
     AUTO_BUF struct buf json = BUF_INIT(SIZE_MAX), error = BUF_INIT(SIZE_MAX);
-    if (d->stopping)
+    if (d->bridge.stopping)
         return 0;
-    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)monotonic_us());
-    int r = reload(d, &json, &error);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_monotonic_us());
+    int r = reload(&d->bridge, &json, &error);
     if (r == RELOAD_FAULT)
-        log_line(d->log, LOG_ERR, NULL, NULL, "the configuration was not reloaded: nothing changed");
+        log_line(d->env->log, LOG_ERR, NULL, NULL, "the configuration was not reloaded: nothing changed");
     else if (r < 0)
-        log_line(d->log, LOG_ERR, NULL, NULL, "the reload failed: %s", strerror(-r));
+        log_line(d->env->log, LOG_ERR, NULL, NULL, "the reload failed: %s", strerror(-r));
     else
-        log_line(d->log, LOG_NOTICE, NULL, NULL, "configuration reloaded: %s", buf_text(&json));
+        log_line(d->env->log, LOG_NOTICE, NULL, NULL, "configuration reloaded: %s", buf_text(&json));
     sd_notify(0, "READY=1");
-    daemon_notify_status(d);
+    notify_status(d);
     return 0;
 }
 
@@ -294,7 +194,7 @@ static int on_hangup(sd_event_source *source UNUSED, const struct signalfd_sigin
 
 static int open_feed(struct daemon *d, struct buf *error)
 {
-    const struct conf_publisher *c = &d->conf->publisher;
+    const struct conf_publisher *c = &d->bridge.conf->publisher;
     struct zmq_options socket = {.endpoints = (const char *const *)c->socket.endpoints.at,
                                  .n_endpoints = c->socket.endpoints.n,
                                  .high_water_mark = c->high_water_mark,
@@ -302,7 +202,7 @@ static int open_feed(struct daemon *d, struct buf *error)
                                  .hold = true,
                                  .ipc_mode = c->socket.ipc_mode,
                                  .ipc_group = c->socket.ipc_group};
-    struct feed_options options = {.run = d->run,
+    struct feed_options options = {.run = d->bridge.run,
                                    .format = c->encoding == CONF_ENCODING_JSON ? ENCODE_JSON : ENCODE_MSGPACK,
                                    .changed_only = c->changed_only,
                                    .topic = c->topic,
@@ -312,7 +212,7 @@ static int open_feed(struct daemon *d, struct buf *error)
                                    .wait_us = (uint64_t)c->slow_consumer_wait_ms * 1000};
     struct feed_handlers handlers = {on_held, on_held_long, on_released, on_bus_failed, d};
     int r = zmq_sink_open(d->bus, &socket, &options.sink, error);
-    return r < 0 ? r : feed_new(d->event, &options, &handlers, &d->feed);
+    return r < 0 ? r : feed_new(d->env->event, &options, &handlers, &d->env->feed);
 }
 
 static struct zmq_options side_socket(const struct daemon *d, const struct conf_socket *c,
@@ -321,25 +221,25 @@ static struct zmq_options side_socket(const struct daemon *d, const struct conf_
     return (struct zmq_options){.endpoints = (const char *const *)c->endpoints.at,
                                 .n_endpoints = c->endpoints.n,
                                 .high_water_mark = high_water_mark,
-                                .linger_ms = d->conf->publisher.linger_ms,
+                                .linger_ms = d->bridge.conf->publisher.linger_ms,
                                 .ipc_mode = c->ipc_mode,
                                 .ipc_group = c->ipc_group};
 }
 
 static int open_status(struct daemon *d, struct buf *error)
 {
-    struct zmq_options socket = side_socket(d, &d->conf->status.socket, STATUS_HIGH_WATER_MARK);
+    struct zmq_options socket = side_socket(d, &d->bridge.conf->status.socket, STATUS_HIGH_WATER_MARK);
     struct sink *sink;
     int r = zmq_sink_open(d->bus, &socket, &sink, error);
-    return r < 0 ? r : status_new(d->event, sink, d->run, &d->status);
+    return r < 0 ? r : status_new(d->env->event, sink, d->bridge.run, &d->env->status);
 }
 
 static int open_control(struct daemon *d, struct buf *error)
 {
-    struct zmq_options socket = side_socket(d, &d->conf->control, CONTROL_HIGH_WATER_MARK);
+    struct zmq_options socket = side_socket(d, &d->bridge.conf->control, CONTROL_HIGH_WATER_MARK);
     struct zmq_router *router;
     int r = zmq_router_open(d->bus, &socket, &router, error);
-    return r < 0 ? r : control_new(d, router, &d->control);
+    return r < 0 ? r : control_new(&d->bridge, router, &d->control);
 }
 
 static int make_sources(struct daemon *d)
@@ -350,18 +250,18 @@ static int make_sources(struct daemon *d)
     } signals[] = {{SIGTERM, on_terminate}, {SIGINT, on_terminate}, {SIGHUP, on_hangup}};
     int r = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(signals) && r >= 0; i++)
-        r = sd_event_add_signal(d->event, NULL, signals[i].signal, signals[i].handler, d);
+        r = sd_event_add_signal(d->env->event, NULL, signals[i].signal, signals[i].handler, d);
     if (r >= 0)
-        r = sd_event_add_time_relative(d->event, &d->stats_timer, CLOCK_MONOTONIC,
-                                       (uint64_t)d->conf->status.stats_interval_ms * 1000, TIMER_ACCURACY_US,
-                                       on_stats, d);
+        r = sd_event_add_time_relative(d->env->event, &d->stats_timer, CLOCK_MONOTONIC,
+                                       (uint64_t)d->bridge.conf->status.stats_interval_ms * 1000,
+                                       TIMER_ACCURACY_US, on_stats, d);
     if (r >= 0)
-        r = sd_event_add_defer(d->event, &d->released, on_release, d);
+        r = sd_event_add_defer(d->env->event, &d->released, on_release, d);
     if (r >= 0)
         r = sd_event_source_set_enabled(d->released, SD_EVENT_OFF);
     if (r >= 0)
-        r = sd_event_add_defer(d->event, &d->sweep, on_sweep, d);
-    return r < 0 ? r : sd_event_set_watchdog(d->event, true);
+        r = sd_event_add_defer(d->env->event, &d->sweep, on_sweep, d);
+    return r < 0 ? r : sd_event_set_watchdog(d->env->event, true);
 }
 
 static int make_run(struct daemon *d)
@@ -369,16 +269,16 @@ static int make_run(struct daemon *d)
     uint64_t random;
     if (getrandom(&random, sizeof random, 0) != sizeof random)
         return -errno;
-    snprintf(d->run, sizeof d->run, "%016llx", (unsigned long long)random);
+    snprintf(d->bridge.run, sizeof d->bridge.run, "%016llx", (unsigned long long)random);
     return 0;
 }
 
 static int make_links(struct daemon *d)
 {
     int r = 0;
-    for (size_t i = 0; i < d->conf->n_sessions && r == 0; i++) {
+    for (size_t i = 0; i < d->bridge.conf->n_sessions && r == 0; i++) {
         struct link *l;
-        r = link_new(d, &d->conf->sessions[i], false, NULL, &l);
+        r = bridge_add_link(&d->bridge, &d->bridge.conf->sessions[i], false, NULL, &l);
     }
     return r;
 }
@@ -386,11 +286,11 @@ static int make_links(struct daemon *d)
 static int daemon_make(struct daemon *d, struct buf *error)
 {
     int r = make_run(d);
-    d->started_us = monotonic_us();
+    d->bridge.started_us = clock_monotonic_us();
     if (r >= 0)
-        r = sd_event_new(&d->event);
+        r = sd_event_new(&d->env->event);
     if (r >= 0)
-        r = net_new(d->event, &d->net);
+        r = net_new(d->env->event, &d->env->net);
     if (r >= 0)
         r = zmq_bus_new(&d->bus);
     if (r >= 0)
@@ -413,12 +313,15 @@ int daemon_new(struct conf *taken_conf, struct log *taken_log, struct daemon **r
         log_free(taken_log);
         return -ENOMEM;
     }
-    d->conf = taken_conf;
-    d->log = taken_log;
-    list_init(&d->links);
+    d->env = &d->bridge.env;
+    *d->env =
+        (struct link_env){.log = taken_log, .changed = on_link_changed, .over = on_link_over, .userdata = d};
+    d->bridge.conf = taken_conf;
+    buf_init(&d->bridge.endpoints, SIZE_MAX);
+    list_init(&d->bridge.links);
     int r = daemon_make(d, &error);
     if (r < 0) {
-        log_line(d->log, LOG_ERR, NULL, NULL, "%s", error.len ? buf_text(&error) : strerror(-r));
+        log_line(d->env->log, LOG_ERR, NULL, NULL, "%s", error.len ? buf_text(&error) : strerror(-r));
         daemon_free(d);
         return r;
     }
@@ -426,56 +329,75 @@ int daemon_new(struct conf *taken_conf, struct log *taken_log, struct daemon **r
     return 0;
 }
 
-static void say_ready(struct daemon *d)
+/* Says what is bound under NAME, in the log and in the bridge's endpoints. */
+static void say_bound(struct daemon *d, const char *name, const char *(*endpoint)(const void *, size_t),
+                      const void *of)
 {
     const char *at;
-    for (size_t i = 0; (at = feed_endpoint(d->feed, i)); i++)
-        log_line(d->log, LOG_NOTICE, NULL, NULL, "data on %s (high_water_mark %d messages per consumer)", at,
-                 d->conf->publisher.high_water_mark);
-    for (size_t i = 0; (at = status_endpoint(d->status, i)); i++)
-        log_line(d->log, LOG_NOTICE, NULL, NULL, "status on %s", at);
-    for (size_t i = 0; (at = control_endpoint(d->control, i)); i++)
-        log_line(d->log, LOG_NOTICE, NULL, NULL, "control on %s", at);
-    daemon_tell_bridge(d, "start");
+    json_name(&d->bridge.endpoints, name);
+    json_open(&d->bridge.endpoints, '[');
+    for (size_t i = 0; (at = endpoint(of, i)); i++) {
+        log_line(d->env->log, LOG_NOTICE, NULL, NULL, "%s on %s", name, at);
+        json_value_text(&d->bridge.endpoints, span_of(at));
+    }
+    json_close(&d->bridge.endpoints, ']');
+}
+
+static const char *data_endpoint(const void *of, size_t index)
+{
+    return feed_endpoint(of, index);
+}
+
+static const char *status_endpoint_at(const void *of, size_t index)
+{
+    return status_endpoint(of, index);
+}
+
+static const char *control_endpoint_at(const void *of, size_t index)
+{
+    return control_endpoint(of, index);
+}
+
+static void say_ready(struct daemon *d)
+{
+    json_open(&d->bridge.endpoints, '{');
+    say_bound(d, "data", data_endpoint, d->env->feed);
+    say_bound(d, "status", status_endpoint_at, d->env->status);
+    say_bound(d, "control", control_endpoint_at, d->control);
+    json_close(&d->bridge.endpoints, '}');
+    log_line(d->env->log, LOG_NOTICE, NULL, NULL, "high_water_mark is %d messages per consumer",
+             d->bridge.conf->publisher.high_water_mark);
+    bridge_tell(&d->bridge, "start");
     sd_notify(0, "READY=1");
 }
 
 int daemon_run(struct daemon *d)
 {
     say_ready(d);
-    LIST_EACH(at, &d->links)
+    LIST_EACH(at, &d->bridge.links)
         link_start(link_of(at));
-    return sd_event_loop(d->event);
-}
-
-void daemon_take_conf(struct daemon *d, struct conf *new, bool whole)
-{
-    conf_free(TAKE(d->old_conf));
-    if (whole)
-        conf_free(d->conf);
-    else
-        d->old_conf = d->conf;
-    d->conf = new;
+    return sd_event_loop(d->env->event);
 }
 
 void daemon_free(struct daemon *d)
 {
     if (!d)
         return;
-    LIST_EACH_SAFE(at, &d->links)
+    LIST_EACH_SAFE(at, &d->bridge.links)
         link_free(link_of(at));
     sd_event_source_unref(d->stats_timer);
     sd_event_source_unref(d->released);
     sd_event_source_unref(d->sweep);
     sd_event_source_unref(d->stop_timer);
     control_free(d->control);
-    feed_free(d->feed);
-    status_free(d->status);
+    feed_free(d->env->feed);
+    status_free(d->env->status);
     zmq_bus_free(d->bus);
-    net_free(d->net);
-    sd_event_unref(d->event);
-    conf_free(d->old_conf);
-    conf_free(d->conf);
-    log_free(d->log);
+    net_free(d->env->net);
+    sd_event_unref(d->env->event);
+    buf_done(&d->bridge.endpoints);
+    conf_free(d->bridge.old_conf);
+    conf_free(d->bridge.conf);
+    log_free(d->env->log);
     free(d);
 }

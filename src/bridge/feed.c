@@ -2,7 +2,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
+
+#include "bridge/clock.h"
 
 /* A hold shorter than this is not worth a transition: at full speed there are many, of some milliseconds each. */
 enum { HOLD_TOLD_AFTER_US = 100000 };
@@ -10,13 +11,6 @@ enum { HOLD_TOLD_AFTER_US = 100000 };
 enum { BUDGET_WINDOW_US = BUDGET_BUCKETS * BUDGET_BUCKET_US };
 /* sd-event takes an accuracy of 0 for 250 ms. */
 enum { TIMER_ACCURACY_US = 1000 };
-
-static uint64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 /* ---- the time that may be spent on slow consumers ---- */
 
@@ -44,7 +38,7 @@ static uint64_t budget_left(struct feed *f, uint64_t now)
 
 static void begin_hold(struct feed *f)
 {
-    uint64_t now = monotonic_us();
+    uint64_t now = clock_monotonic_us();
     f->held = true;
     f->held_since_us = now;
     f->counters.holds++;
@@ -59,7 +53,7 @@ static void begin_hold(struct feed *f)
 
 static void end_hold(struct feed *f)
 {
-    uint64_t now = monotonic_us(), spent = now - f->held_since_us;
+    uint64_t now = clock_monotonic_us(), spent = now - f->held_since_us;
     f->held = false;
     f->counters.held_us += spent;
     budget_forward(f, now);
@@ -85,7 +79,7 @@ int feed_send(struct feed *f)
     int r = sink_publish(f->sink, buf_span(&f->topic), buf_span(&f->payload), SINK_HOLD);
     if (r != SINK_FULL)
         return r;
-    if (f->never_hold || (f->drop && budget_left(f, monotonic_us()) == 0))
+    if (f->never_hold || (f->drop && budget_left(f, clock_monotonic_us()) == 0))
         return send_or_drop(f);
     begin_hold(f);
     return 0;
@@ -198,7 +192,7 @@ struct feed_counters feed_counters(const struct feed *f)
 {
     struct feed_counters counters = f->counters;
     if (f->held)
-        counters.held_us += monotonic_us() - f->held_since_us;
+        counters.held_us += clock_monotonic_us() - f->held_since_us;
     return counters;
 }
 
@@ -246,6 +240,7 @@ int feed_event(struct feed_table *t, const struct session_event *event, uint64_t
         struct encode_row row = row_of_update(&event->update, item->series, time_us);
         if (event->update.row)
             event->update.row->stamp = (struct row_stamp){item->series->seq, time_us, event->update.snapshot};
+        t->updates++;
         t->last_us = time_us;
         r = encode_row(t->encode, item->encode, &row, &f->topic, &f->payload);
     } else {

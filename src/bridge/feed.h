@@ -79,6 +79,7 @@ void feed_table_attach(struct feed_table *t, struct table *table);
 /* Another topic from now on (NULL: the feed's). Returns 0 or -ENOMEM. */
 int feed_table_set_topic(struct feed_table *t, const char *topic);
 
+uint64_t feed_table_updates(const struct feed_table *t);
 uint64_t feed_table_messages(const struct feed_table *t);
 uint64_t feed_table_last_us(const struct feed_table *t); /* since 1970; 0: never */
 

@@ -28,7 +28,7 @@ struct feed_table {
     struct encode_table *encode;
     unsigned generation;
     size_t encoded_fields, encoded_key, encoded_command; /* what `encode` was made for */
-    uint64_t messages, last_us;
+    uint64_t updates, messages, last_us;
 };
 
 /* A new subscription that is being given the rows there are. */

@@ -228,6 +228,7 @@ static int add_row(struct page *p, struct feed_table *t, struct item *item, stru
     if ((p->query->item.at && !span_equal(p->query->item, fi->name)) ||
         (p->query->key.at && !span_equal(p->query->key, encoded.key)))
         return 0;
+    encoded.replay = false;
     size_t before = p->out->len;
     if (p->rows)
         buf_add_char(p->out, ',');

@@ -304,6 +304,11 @@ int feed_table_set_topic(struct feed_table *t, const char *topic)
     return 0;
 }
 
+uint64_t feed_table_updates(const struct feed_table *t)
+{
+    return t->updates;
+}
+
 uint64_t feed_table_messages(const struct feed_table *t)
 {
     return t->messages;

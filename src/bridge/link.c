@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "bridge/clock.h"
 #include "bridge/json.h"
 
 enum { HEARTBEAT_US = 1000000, TIMER_ACCURACY_US = 1000 };
@@ -11,6 +12,11 @@ enum { HEARTBEAT_US = 1000000, TIMER_ACCURACY_US = 1000 };
 struct link *link_of(struct list *in_links)
 {
     return CONTAINER_OF(in_links, struct link, in_links);
+}
+
+struct list *link_in_links(struct link *l)
+{
+    return &l->in_links;
 }
 
 const char *link_name(const struct link *l)
@@ -63,21 +69,22 @@ static void log_report(struct link *l, const struct session_report *r)
         snprintf(code, sizeof code, " (code %d)", r->code);
     if (r->has_retry)
         snprintf(retry, sizeof retry, "; next try in %llu ms", (unsigned long long)r->retry_in_ms);
-    log_line(l->d->log, report_priority(r), l->name, NULL, "%s, %s%s%s%s%s%s%s", session_state_name(r->state),
-             r->detail, continuity ? ", continuity " : "", continuity ? continuity : "",
-             r->reason[0] ? ": " : "", r->reason, code, retry);
+    log_line(l->env->log, report_priority(r), l->name, NULL, "%s, %s%s%s%s%s%s%s",
+             session_state_name(r->state), r->detail, continuity ? ", continuity " : "",
+             continuity ? continuity : "", r->reason[0] ? ": " : "", r->reason, code, retry);
 }
 
 static void tell_state(struct link *l, const struct session_report *r)
 {
     char topic[300];
     snprintf(topic, sizeof topic, "session/%s", l->name);
-    struct buf *json = status_begin(l->d->status, topic);
+    struct buf *json = status_begin(l->env->status, topic);
+    l->since_us = clock_wall_us();
     json_text(json, "session", l->name);
     add_report(r, json);
-    status_end(l->d->status, true);
+    status_end(l->env->status, true);
     log_report(l, r);
-    daemon_notify_status(l->d);
+    l->env->changed(l->env->userdata);
 }
 
 static void tell_heartbeat(struct link *l)
@@ -87,8 +94,8 @@ static void tell_heartbeat(struct link *l)
     l->last_heartbeat_us = l->last_byte_us;
     char topic[300];
     snprintf(topic, sizeof topic, "heartbeat/%s", l->name);
-    json_text(status_begin(l->d->status, topic), "session", l->name);
-    status_end(l->d->status, false);
+    json_text(status_begin(l->env->status, topic), "session", l->name);
+    status_end(l->env->status, false);
 }
 
 void link_add_counters(const struct link *l, struct buf *json)
@@ -98,6 +105,7 @@ void link_add_counters(const struct link *l, struct buf *json)
     if (l->peer)
         net_peer_counters(l->peer, &received, &sent);
     json_u64(json, "updates", c->updates);
+    json_u64(json, "messages", l->messages);
     json_u64(json, "lines", c->lines);
     json_u64(json, "bytes_received", received);
     json_u64(json, "bytes_sent", sent);
@@ -116,6 +124,7 @@ void link_add_session(const struct link *l, struct buf *json)
         tables++;
     json_text(json, "session", l->name);
     add_report(link_report(l), json);
+    json_u64(json, "since", l->since_us);
     json_u64(json, "tables", tables);
     json_name(json, "counters");
     json_open(json, '{');
@@ -128,29 +137,30 @@ void link_add_session(const struct link *l, struct buf *json)
 static void take_event(struct link *l, const struct session_event *event)
 {
     int r = 0;
+    l->messages += event->item != NULL;
     switch (event->kind) {
     case SESSION_EVENT_STATE: tell_state(l, event->report); break;
     case SESSION_EVENT_TABLE: link_tell_table(l, event->table); break;
     case SESSION_EVENT_ODDITY:
-        log_line(l->d->log, LOG_WARNING, l->name, NULL, "the server sent %s", event->text);
+        log_line(l->env->log, LOG_WARNING, l->name, NULL, "the server sent %s", event->text);
         break;
     case SESSION_EVENT_UPDATE:
     case SESSION_EVENT_EOS:
     case SESSION_EVENT_CLEAR:
     case SESSION_EVENT_LOST: r = feed_event(event->table->user, event, l->read_us); break;
-    case SESSION_EVENT_GAP: r = feed_event(event->table->user, event, daemon_wall_us()); break;
+    case SESSION_EVENT_GAP: r = feed_event(event->table->user, event, clock_wall_us()); break;
     default: break;
     }
     if (r < 0)
-        log_line(l->d->log, LOG_ERR, l->name, NULL, "a message could not be published: %s", strerror(-r));
+        log_line(l->env->log, LOG_ERR, l->name, NULL, "a message could not be published: %s", strerror(-r));
 }
 
 /* While a consumer is at its mark only transitions are taken, which go to the status socket. */
 static bool next_event(struct link *l, struct session_event *ret)
 {
-    if (feed_is_held(l->d->feed))
+    if (feed_is_held(l->env->feed))
         return session_next_report(l->session, ret);
-    return session_next_event(l->session, daemon_now_ms(l->d), ret);
+    return session_next_event(l->session, clock_loop_ms(l->env->event), ret);
 }
 
 static bool take_events(struct link *l)
@@ -167,18 +177,18 @@ static bool take_events(struct link *l)
 /* The stream's end comes after all that it brought. */
 static bool take_end(struct link *l)
 {
-    if (!l->ended || feed_is_held(l->d->feed))
+    if (!l->ended || feed_is_held(l->env->feed))
         return false;
     l->ended = false;
-    session_closed(l->session, daemon_now_ms(l->d), l->ended_fault, l->ended_code, l->ended_why);
+    session_closed(l->session, clock_loop_ms(l->env->event), l->ended_fault, l->ended_code, l->ended_why);
     return true;
 }
 
 /* A control request's response: its lines first, and, once their events are taken, its end. */
 static bool take_control(struct link *l)
 {
-    uint64_t now = daemon_now_ms(l->d);
-    if (feed_is_held(l->d->feed))
+    uint64_t now = clock_loop_ms(l->env->event);
+    if (feed_is_held(l->env->feed))
         return false;
     if (l->control_end == CONTROL_ENDED) {
         session_control_feed(l->session, now, buf_span(&l->control_in));
@@ -196,7 +206,7 @@ static bool take_actions(struct link *l)
 {
     struct session_action action;
     bool any = false;
-    while (session_next_action(l->session, daemon_now_ms(l->d), &action)) {
+    while (session_next_action(l->session, clock_loop_ms(l->env->event), &action)) {
         link_act(l, &action);
         any = true;
     }
@@ -229,16 +239,16 @@ void link_drain(struct link *l)
     l->draining = false;
     tell_heartbeat(l);
     set_timer(l);
-    feed_poll(l->d->feed);
+    feed_poll(l->env->feed);
     if (link_is_over(l))
-        daemon_sweep(l->d);
+        l->env->over(l->env->userdata);
 }
 
 static int on_timer(sd_event_source *source UNUSED, uint64_t usec UNUSED, void *userdata)
 {
     struct link *l = userdata;
     l->timer_ms = UINT64_MAX;
-    session_tick(l->session, daemon_now_ms(l->d));
+    session_tick(l->session, clock_loop_ms(l->env->event));
     link_drain(l);
     return 0;
 }
@@ -248,7 +258,7 @@ void link_hold(struct link *l, bool held, bool announce)
     if (held != l->held)
         link_pause(l, held);
     l->held = held;
-    session_hold(l->session, daemon_now_ms(l->d), held, announce);
+    session_hold(l->session, clock_loop_ms(l->env->event), held, announce);
 }
 
 /* ---- life ---- */
@@ -268,19 +278,19 @@ void link_start(struct link *l)
 {
     if (l->after || l->leaving)
         return;
-    session_start(l->session, daemon_now_ms(l->d));
+    session_start(l->session, clock_loop_ms(l->env->event));
     link_drain(l);
 }
 
 void link_stop(struct link *l, const char *reason)
 {
-    session_stop(l->session, daemon_now_ms(l->d), reason);
+    session_stop(l->session, clock_loop_ms(l->env->event), reason);
     link_drain(l);
 }
 
 void link_leave(struct link *l, const char *reason, bool removed)
 {
-    uint64_t now = daemon_now_ms(l->d);
+    uint64_t now = clock_loop_ms(l->env->event);
     l->leaving = true;
     for (struct session_table *t = NULL; removed && (t = session_next_table(l->session, t));)
         session_remove_table(l->session, now, t, false);
@@ -291,7 +301,7 @@ void link_leave(struct link *l, const char *reason, bool removed)
 bool link_is_over(const struct link *l)
 {
     return l->leaving && !l->after && !l->draining && session_is_stopped(l->session) &&
-           list_empty(&l->farewells) && !feed_is_held(l->d->feed);
+           list_empty(&l->farewells) && !feed_is_held(l->env->feed);
 }
 
 void link_reconfigure(struct link *l, const struct conf_session *conf)
@@ -331,14 +341,14 @@ static int make_session(struct link *l, bool replaces)
     return session_new(&options, seed, &l->session);
 }
 
-int link_new(struct daemon *d, const struct conf_session *conf, bool replaces, struct link *after,
+int link_new(const struct link_env *env, const struct conf_session *conf, bool replaces, struct link *after,
              struct link **ret)
 {
     struct link *l = calloc(1, sizeof *l);
     if (!l)
         return -ENOMEM;
     *l = (struct link){
-        .d = d, .conf = conf, .after = after, .timer_ms = UINT64_MAX, .name = strdup(conf->name)};
+        .env = env, .conf = conf, .after = after, .timer_ms = UINT64_MAX, .name = strdup(conf->name)};
     list_init(&l->in_links);
     list_init(&l->farewells);
     buf_init(&l->control_in, (size_t)4 << 20);
@@ -346,7 +356,7 @@ int link_new(struct daemon *d, const struct conf_session *conf, bool replaces, s
     if (r == 0)
         r = link_make_peer(l);
     if (r >= 0)
-        r = sd_event_add_time(d->event, &l->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US, on_timer, l);
+        r = sd_event_add_time(env->event, &l->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US, on_timer, l);
     if (r >= 0)
         r = sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
     for (size_t i = 0; r >= 0 && i < conf->n_tables; i++)
@@ -355,9 +365,8 @@ int link_new(struct daemon *d, const struct conf_session *conf, bool replaces, s
         link_free(l);
         return r;
     }
-    if (feed_is_held(d->feed))
+    if (feed_is_held(env->feed))
         link_hold(l, true, false);
-    list_append(&d->links, &l->in_links);
     *ret = l;
     return 0;
 }

@@ -1,18 +1,39 @@
 /* One server: its session, the connections that the session asks for, and what comes out of it. */
 #pragma once
 
-#include "bridge/daemon.h"
+#include <systemd/sd-event.h>
+
+#include "base/list.h"
+#include "bridge/feed.h"
+#include "bridge/log.h"
+#include "bridge/status.h"
+#include "conf/conf.h"
+#include "net/net.h"
+
+/* What links work with; borrowed as long as they live. */
+struct link_env {
+    sd_event *event;
+    struct log *log;
+    struct net *net;
+    struct feed *feed;
+    struct status *status;
+    void (*changed)(void *userdata); /* a session's state */
+    void (*over)(
+        void *userdata); /* a link is over (see link_is_over), and may be freed once this call is through */
+    void *userdata;
+};
 
 struct link;
 
-/* Makes the link of a configured session, with its tables; the link is in d->links then. CONF is borrowed until link_reconfigure().
- * REPLACES: its name was in use, so its first session is told as replaced. AFTER: a link that is on its way out, and must be over before this
- * one starts; or NULL. Returns 0 or -errno. */
-int link_new(struct daemon *d, const struct conf_session *conf, bool replaces, struct link *after,
+/* Makes the link of a configured session, with its tables. CONF is borrowed until link_reconfigure(). REPLACES: its name was in use, so
+ * its first session is told as replaced. AFTER: a link that is on its way out, and must be over before this one starts; or
+ * NULL. Returns 0 or -errno. */
+int link_new(const struct link_env *env, const struct conf_session *conf, bool replaces, struct link *after,
              struct link **ret);
 void link_free(struct link *l);
 
 struct link *link_of(struct list *in_links);
+struct list *link_in_links(struct link *l);
 const char *link_name(const struct link *l);
 /* Still the one of its name: not on its way out. */
 bool link_is_current(const struct link *l);
@@ -20,8 +41,8 @@ bool link_is_current(const struct link *l);
 void link_start(struct link *l);
 /* Ends the session, also on the server, until link_start(). */
 void link_stop(struct link *l, const char *reason);
-/* Ends it for good: once its gaps are out and the server was told (connect_ms at most), link_is_over(), and daemon_sweep() is called. REMOVED: its
- * tables are told as deleted. */
+/* Ends it for good: env's over() is called once its gaps are out and the server was told (connect_ms at most). REMOVED: its tables
+ * are told as deleted. */
 void link_leave(struct link *l, const char *reason, bool removed);
 /* Stopped, its events taken, its farewell said: may be freed. */
 bool link_is_over(const struct link *l);

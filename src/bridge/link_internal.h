@@ -4,10 +4,10 @@
 #include "bridge/link.h"
 
 struct link {
-    struct daemon *d;
+    const struct link_env *env;
     struct list in_links;
     char *name;
-    const struct conf_session *conf; /* borrowed from d->conf */
+    const struct conf_session *conf; /* borrowed */
     struct session *session;
     struct net_peer *peer;
     struct net_stream *stream, *control;
@@ -20,6 +20,8 @@ struct link {
     struct link *after; /* must be over before this one starts */
     uint64_t read_us;   /* when the bytes that are being taken were read, since 1970 */
     uint64_t last_heartbeat_us, last_byte_us;
+    uint64_t since_us; /* the session's last transition, since 1970 */
+    uint64_t messages; /* published for it */
 
     /* the stream ended, but what it brought is not all taken yet (a slow consumer) */
     bool ended;

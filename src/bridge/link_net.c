@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "bridge/clock.h"
 #include "proto/errcode.h"
 
 enum {
@@ -36,7 +37,7 @@ int link_make_peer(struct link *l)
                                        .n_headers = c->n_headers,
                                        .connect_ms = c->connect_ms,
                                        .user_agent = PACKAGE_NAME "/" PACKAGE_VERSION};
-    int r = net_peer_new(l->d->net, &options, &l->peer);
+    int r = net_peer_new(l->env->net, &options, &l->peer);
     free(headers);
     return r;
 }
@@ -63,18 +64,18 @@ static enum session_fault fault_of(const struct net_close *why)
 static void on_stream_opened(void *userdata)
 {
     struct link *l = userdata;
-    session_opened(l->session, daemon_now_ms(l->d));
+    session_opened(l->session, clock_loop_ms(l->env->event));
     link_drain(l);
 }
 
 static void on_stream_data(void *userdata, struct span bytes)
 {
     struct link *l = userdata;
-    l->read_us = l->last_byte_us = daemon_wall_us();
-    session_feed(l->session, daemon_now_ms(l->d), bytes);
+    l->read_us = l->last_byte_us = clock_wall_us();
+    session_feed(l->session, clock_loop_ms(l->env->event), bytes);
     link_drain(l);
     if (l->held)
-        session_keep(l->session, daemon_now_ms(l->d));
+        session_keep(l->session, clock_loop_ms(l->env->event));
 }
 
 static void end_stream(struct link *l, enum session_fault fault, int code, const char *why)
@@ -140,7 +141,7 @@ static void on_control_opened(void *userdata UNUSED) {}
 static void on_control_data(void *userdata, struct span bytes)
 {
     struct link *l = userdata;
-    l->last_byte_us = daemon_wall_us();
+    l->last_byte_us = clock_wall_us();
     buf_add_span(&l->control_in, bytes);
 }
 
@@ -151,7 +152,7 @@ static void on_control_closed(void *userdata, const struct net_close *why)
     net_stream_free(TAKE(l->control));
     l->control_end = CONTROL_ENDED;
     if (why->failure != NET_EOF || too_long)
-        log_line(l->d->log, LOG_WARNING, l->name, NULL, "a control request failed: %s",
+        log_line(l->env->log, LOG_WARNING, l->name, NULL, "a control request failed: %s",
                  too_long ? "a response too long" : why->text);
     link_drain(l);
 }
@@ -170,7 +171,7 @@ static void send_control(struct link *l, const struct session_action *a)
                           &l->control);
     l->control_end = r == 0 ? CONTROL_OPEN : CONTROL_ENDED;
     if (r != 0)
-        log_line(l->d->log, LOG_WARNING, l->name, NULL, "a control request failed: %s", why);
+        log_line(l->env->log, LOG_WARNING, l->name, NULL, "a control request failed: %s", why);
 }
 
 /* ---- farewells ---- */
@@ -195,8 +196,8 @@ static void on_farewell_closed(void *userdata, const struct net_close *why)
     struct farewell *f = userdata;
     struct link *l = f->link;
     if (why->failure != NET_EOF)
-        log_line(l->d->log, LOG_INFO, l->name, NULL, "the session's end could not be told to the server: %s",
-                 why->text);
+        log_line(l->env->log, LOG_INFO, l->name, NULL,
+                 "the session's end could not be told to the server: %s", why->text);
     farewell_free(f);
     link_drain(l);
 }
@@ -253,7 +254,7 @@ static char *read_password(const char *path, char *error, size_t error_size)
 static void give_credentials(struct link *l)
 {
     const struct conf_session *c = l->conf;
-    uint64_t now = daemon_now_ms(l->d);
+    uint64_t now = clock_loop_ms(l->env->event);
     if (!c->password_file) {
         session_credentials(l->session, now, c->user, c->password);
         return;

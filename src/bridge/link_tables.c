@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "bridge/clock.h"
 #include "bridge/json.h"
 #include "conf/diff.h"
 
@@ -48,7 +49,7 @@ static int make_feed_table(struct link *l, const struct conf_table *conf, struct
                                              .fields = fields,
                                              .n_fields = conf->fields.n,
                                              .topic = conf->topic};
-        r = feed_table_new(l->d->feed, &options, ret);
+        r = feed_table_new(l->env->feed, &options, ret);
     }
     free(items);
     free(fields);
@@ -87,7 +88,7 @@ int link_add_table(struct link *l, const struct conf_table *conf)
     struct session_table *t = NULL;
     r = buf_error(&group) || buf_error(&schema)
             ? -ENOMEM
-            : session_add_table(l->session, daemon_now_ms(l->d), &options, &hooks,
+            : session_add_table(l->session, clock_loop_ms(l->env->event), &options, &hooks,
                                 (uint64_t)conf->retry_failed_ms, ft, &t);
     if (r < 0) {
         feed_table_free(ft);
@@ -110,7 +111,7 @@ void link_remove_table(struct link *l, const char *name, bool replaced)
 {
     struct session_table *t = link_find_table(l, name);
     if (t)
-        session_remove_table(l->session, daemon_now_ms(l->d), t, replaced);
+        session_remove_table(l->session, clock_loop_ms(l->env->event), t, replaced);
 }
 
 int link_change_table(struct link *l, const struct conf_table *conf, unsigned changes)
@@ -120,7 +121,7 @@ int link_change_table(struct link *l, const struct conf_table *conf, unsigned ch
     if (t && changes & CONF_CHANGE_LIVE)
         r = feed_table_set_topic(t->user, conf->topic);
     if (r == 0 && t && changes & CONF_CHANGE_RECONF)
-        r = session_reconf(l->session, daemon_now_ms(l->d), t, conf->max_frequency);
+        r = session_reconf(l->session, clock_loop_ms(l->env->event), t, conf->max_frequency);
     return r;
 }
 
@@ -144,14 +145,15 @@ static void log_table(struct link *l, const struct session_table *t)
 {
     const char *name = t->table->options.name;
     if (t->state == SESSION_TABLE_FAILED && t->has_code)
-        log_line(l->d->log, LOG_WARNING, l->name, name, "failed: %s (code %d)", t->reason, t->code);
+        log_line(l->env->log, LOG_WARNING, l->name, name, "failed: %s (code %d)", t->reason, t->code);
     else if (t->state == SESSION_TABLE_FAILED)
-        log_line(l->d->log, LOG_WARNING, l->name, name, "failed: %s", t->reason);
+        log_line(l->env->log, LOG_WARNING, l->name, name, "failed: %s", t->reason);
     else if (t->has_code)
-        log_line(l->d->log, LOG_WARNING, l->name, name, "%s; the server refused: %s (code %d)",
+        log_line(l->env->log, LOG_WARNING, l->name, name, "%s; the server refused: %s (code %d)",
                  session_table_state_name(t->state), t->reason, t->code);
     else
-        log_line(l->d->log, LOG_INFO, l->name, name, "%s", session_table_state_name(t->state));
+        log_line(l->env->log, LOG_INFO, l->name, name, "%s%s%s", session_table_state_name(t->state),
+                 t->max_frequency[0] ? ", max_frequency " : "", t->max_frequency);
 }
 
 void link_tell_table(struct link *l, struct session_table *t)
@@ -160,11 +162,11 @@ void link_tell_table(struct link *l, struct session_table *t)
     if (t->replaced)
         return;
     snprintf(topic, sizeof topic, "table/%s/%s", l->name, t->table->options.name);
-    struct buf *json = status_begin(l->d->status, topic);
+    struct buf *json = status_begin(l->env->status, topic);
     json_text(json, "session", l->name);
     json_text(json, "table", t->table->options.name);
     add_table_state(t, json);
-    status_end(l->d->status, t->state != SESSION_TABLE_DELETED);
+    status_end(l->env->status, t->state != SESSION_TABLE_DELETED);
     log_table(l, t);
 }
 
@@ -179,6 +181,7 @@ void link_add_tables(const struct link *l, struct buf *json)
         add_table_state(t, json);
         json_name(json, "counters");
         json_open(json, '{');
+        json_u64(json, "updates", feed_table_updates(t->user));
         json_u64(json, "messages", feed_table_messages(t->user));
         json_u64(json, "last_update", feed_table_last_us(t->user));
         json_close(json, '}');

@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "bridge/json.h"
-#include "bridge/link.h"
 #include "conf/diff.h"
 
 /* What changed, as it will be told: arrays of SESSION or SESSION/TABLE. */
@@ -60,41 +59,41 @@ static int change_tables(struct link *l, const struct conf_session *old, const s
 
 /* ---- sessions ---- */
 
-static int replace_session(struct daemon *d, struct link *old, const struct conf_session *conf)
+static int replace_session(struct bridge *b, struct link *old, const struct conf_session *conf)
 {
     struct link *made;
     /* The old link is left first: a hold or an end of it must find it leaving. */
     link_leave(old, "the configuration changed", false);
-    return link_new(d, conf, true, old, &made);
+    return bridge_add_link(b, conf, true, old, &made);
 }
 
-static int change_session(struct daemon *d, struct link *l, const struct conf_session *old,
+static int change_session(struct bridge *b, struct link *l, const struct conf_session *old,
                           const struct conf_session *new, struct changes *c)
 {
     if (conf_session_changed(old, new)) {
         note(&c->changed, new->name, NULL);
-        return replace_session(d, l, new);
+        return replace_session(b, l, new);
     }
     link_reconfigure(l, new);
     return change_tables(l, old, new, c);
 }
 
-static int add_session(struct daemon *d, const struct conf_session *conf, struct changes *c)
+static int add_session(struct bridge *b, const struct conf_session *conf, struct changes *c)
 {
     struct link *made;
     note(&c->added, conf->name, NULL);
-    int r = link_new(d, conf, false, NULL, &made);
+    int r = bridge_add_link(b, conf, false, NULL, &made);
     if (r == 0)
         link_start(made);
     return r;
 }
 
-static int change_sessions(struct daemon *d, const struct conf *old, const struct conf *new,
+static int change_sessions(struct bridge *b, const struct conf *old, const struct conf *new,
                            struct changes *c)
 {
     int r = 0;
     for (size_t i = 0; i < old->n_sessions; i++) {
-        struct link *l = daemon_find_link(d, old->sessions[i].name);
+        struct link *l = bridge_find_link(b, old->sessions[i].name);
         if (conf_find_session(new, old->sessions[i].name) || !l)
             continue;
         note(&c->removed, old->sessions[i].name, NULL);
@@ -102,9 +101,9 @@ static int change_sessions(struct daemon *d, const struct conf *old, const struc
     }
     for (size_t i = 0; i < new->n_sessions &&r == 0; i++) {
         const struct conf_session *before = conf_find_session(old, new->sessions[i].name);
-        struct link *l = daemon_find_link(d, new->sessions[i].name);
-        r = before && l ? change_session(d, l, before, &new->sessions[i], c)
-                        : add_session(d, &new->sessions[i], c);
+        struct link *l = bridge_find_link(b, new->sessions[i].name);
+        r = before && l ? change_session(b, l, before, &new->sessions[i], c)
+                        : add_session(b, &new->sessions[i], c);
     }
     return r;
 }
@@ -131,23 +130,23 @@ static void add_restart_needed(struct buf *json, const struct conf *old, const s
     json_close(json, ']');
 }
 
-static void describe_faults(const struct conf_faults *faults, struct daemon *d, struct buf *error)
+static void describe_faults(const struct conf_faults *faults, struct bridge *b, struct buf *error)
 {
     for (size_t i = 0; i < faults->n; i++) {
         const struct conf_fault *f = &faults->at[i];
-        log_line(d->log, LOG_ERR, NULL, NULL, "%s:%u: %s", f->file ? f->file : d->conf->path, f->line,
+        log_line(b->env.log, LOG_ERR, NULL, NULL, "%s:%u: %s", f->file ? f->file : b->conf->path, f->line,
                  f->text);
-        buf_printf(error, "%s%s:%u: %s", i ? "\n" : "", f->file ? f->file : d->conf->path, f->line, f->text);
+        buf_printf(error, "%s%s:%u: %s", i ? "\n" : "", f->file ? f->file : b->conf->path, f->line, f->text);
     }
 }
 
-int reload(struct daemon *d, struct buf *json, struct buf *error)
+int reload(struct bridge *b, struct buf *json, struct buf *error)
 {
     struct conf_faults faults = {0};
     struct conf *new;
-    int r = conf_load(d->conf->path, &new, &faults);
+    int r = conf_load(b->conf->path, &new, &faults);
     if (r > 0)
-        describe_faults(&faults, d, error);
+        describe_faults(&faults, b, error);
     conf_faults_done(&faults);
     if (r != 0)
         return r > 0 ? RELOAD_FAULT : r;
@@ -155,11 +154,11 @@ int reload(struct daemon *d, struct buf *json, struct buf *error)
     buf_add_char(&c.added, '[');
     buf_add_char(&c.removed, '[');
     buf_add_char(&c.changed, '[');
-    r = change_sessions(d, d->conf, new, &c);
+    r = change_sessions(b, b->conf, new, &c);
     add_array(json, "added", &c.added);
     add_array(json, "removed", &c.removed);
     add_array(json, "changed", &c.changed);
-    add_restart_needed(json, d->conf, new);
-    daemon_take_conf(d, new, r == 0);
+    add_restart_needed(json, b->conf, new);
+    bridge_take_conf(b, new, r == 0);
     return r;
 }

@@ -1,9 +1,9 @@
 #include "bridge/status.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "base/map.h"
+#include "bridge/clock.h"
 #include "bridge/json.h"
 
 struct topic {
@@ -128,14 +128,12 @@ static struct topic *find_topic(struct status *s, const char *name)
 
 struct buf *status_begin(struct status *s, const char *topic)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     s->current = find_topic(s, topic);
     buf_clear(&s->message);
     json_open(&s->message, '{');
     json_u64(&s->message, "v", 1);
     json_text(&s->message, "run", s->run);
-    json_u64(&s->message, "time", (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+    json_u64(&s->message, "time", clock_wall_us());
     if (s->current)
         json_u64(&s->message, "seq", ++s->current->seq);
     return &s->message;

@@ -1,0 +1,97 @@
+#include "config.h"
+
+#include "bridge/bridge.h"
+
+#include "bridge/clock.h"
+#include "bridge/json.h"
+
+struct link *bridge_find_link(const struct bridge *b, const char *name)
+{
+    LIST_EACH(at, &b->links)
+        if (link_is_current(link_of(at)) && strcmp(link_name(link_of(at)), name) == 0)
+            return link_of(at);
+    return NULL;
+}
+
+int bridge_add_link(struct bridge *b, const struct conf_session *conf, bool replaces, struct link *after,
+                    struct link **ret)
+{
+    int r = link_new(&b->env, conf, replaces, after, ret);
+    if (r == 0)
+        list_append(&b->links, link_in_links(*ret));
+    return r;
+}
+
+static void release_waiting(struct bridge *b, const struct link *gone)
+{
+    LIST_EACH(at, &b->links)
+        if (link_waits_for(link_of(at), gone)) {
+            link_is_free_of(link_of(at));
+            return;
+        }
+}
+
+void bridge_sweep(struct bridge *b)
+{
+    LIST_EACH_SAFE(at, &b->links) {
+        struct link *l = link_of(at);
+        if (!link_is_over(l))
+            continue;
+        list_remove(at);
+        release_waiting(b, l);
+        link_free(l);
+    }
+}
+
+void bridge_take_conf(struct bridge *b, struct conf *taken_new, bool whole)
+{
+    conf_free(TAKE(b->old_conf));
+    if (whole)
+        conf_free(b->conf);
+    else
+        b->old_conf = b->conf;
+    b->conf = taken_new;
+}
+
+void bridge_tell(struct bridge *b, const char *event)
+{
+    struct buf *json = status_begin(b->env.status, "bridge");
+    json_text(json, "event", event);
+    json_text(json, "version", PACKAGE_VERSION);
+    json_text(json, "config", b->conf->path);
+    json_raw(json, "endpoints", buf_span(&b->endpoints));
+    status_end(b->env.status, true);
+}
+
+void bridge_add_stats(const struct bridge *b, struct buf *json)
+{
+    struct feed_counters c = feed_counters(b->env.feed);
+    json_u64(json, "uptime_ms", (clock_monotonic_us() - b->started_us) / 1000);
+    json_u64(json, "messages", c.messages);
+    json_u64(json, "replayed", c.replayed);
+    json_u64(json, "holds", c.holds);
+    json_u64(json, "held_ms", c.held_us / 1000);
+    json_u64(json, "dropped", c.dropped);
+    json_name(json, "sessions");
+    json_open(json, '{');
+    LIST_EACH(at, &b->links) {
+        if (!link_is_current(link_of(at)))
+            continue;
+        json_name(json, link_name(link_of(at)));
+        json_open(json, '{');
+        link_add_counters(link_of(at), json);
+        json_close(json, '}');
+    }
+    json_close(json, '}');
+}
+
+void bridge_count(const struct bridge *b, size_t *ret_all, size_t *ret_connected)
+{
+    *ret_all = *ret_connected = 0;
+    LIST_EACH(at, &b->links) {
+        if (!link_is_current(link_of(at)))
+            continue;
+        ++*ret_all;
+        *ret_connected += link_report(link_of(at))->state == SESSION_CONNECTED;
+    }
+}

@@ -1,0 +1,38 @@
+/* The bridge's parts, as control and reload work on them; daemon puts them together and runs the loop. */
+#pragma once
+
+#include "bridge/link.h"
+#include "conf/conf.h"
+
+struct bridge {
+    struct link_env env;   /* loop, log, net, feed, status: what every link works with */
+    struct conf *conf;     /* as last loaded; owned */
+    struct conf *old_conf; /* of a reload that failed half-way: some links still look at it; owned */
+    char run[17];          /* this run of the daemon: 16 hex digits */
+    uint64_t started_us;   /* monotonic */
+    struct buf endpoints;  /* as bound: a JSON object */
+    struct list links;     /* of struct link, in the configuration's order; those that leave too */
+    bool stopping;
+};
+
+/* The link of that name that is not on its way out, or NULL. */
+struct link *bridge_find_link(const struct bridge *b, const char *name);
+
+/* Makes a link and puts it in its place; see link_new(). */
+int bridge_add_link(struct bridge *b, const struct conf_session *conf, bool replaces, struct link *after,
+                    struct link **ret);
+
+/* Frees links that are over; those that waited for them start. Not from within a link. */
+void bridge_sweep(struct bridge *b);
+
+/* NEW is the last one loaded. WHOLE: nobody looks at the one before any more. */
+void bridge_take_conf(struct bridge *b, struct conf *taken_new, bool whole);
+
+/* Tells the topic `bridge`: EVENT is "start", "reload" or "stop". */
+void bridge_tell(struct bridge *b, const char *event);
+
+/* Adds the counters of the whole daemon and of each session to an object. */
+void bridge_add_stats(const struct bridge *b, struct buf *json);
+
+/* How many sessions there are, and how many are connected. */
+void bridge_count(const struct bridge *b, size_t *ret_all, size_t *ret_connected);
