@@ -1,0 +1,103 @@
+"""lsbridge-sim: told what to do on its standard input, asked what it did by its events."""
+
+import json
+import subprocess
+import threading
+
+from process import PATIENCE_S, Process, Timeout, command, wait_until
+
+
+def quoted(value):
+    """VALUE (str, bytes or None) as a word of the simulator's script."""
+    if value is None:
+        return "null"
+    raw = value if isinstance(value, bytes) else value.encode()
+    return '"' + "".join(chr(b) if 32 < b < 127 and b not in b'"\\#=' else f"\\x{b:02x}" for b in raw) + '"'
+
+
+class Simulator(Process):
+    def __init__(self, folder, *options, name="sim", quiet=True, strict=True):
+        argv = command("lsbridge-sim", "--port", "0", "--interactive", "--events", *options)
+        argv += ["--still"] if quiet else []
+        argv += ["--strict"] if strict else []
+        super().__init__(f"{folder}/{name}.log", argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.events = []
+        self.news = threading.Condition()
+        self.n_said = 0
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+        self.port = self.wait_event("listening")["port"]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def read(self):
+        with open(self.log_path + ".events", "wb") as copy:
+            for line in self.popen.stdout:
+                copy.write(line)
+                with self.news:
+                    self.events.append(json.loads(line))
+                    self.news.notify_all()
+        with self.news:
+            self.news.notify_all()
+
+    # --- asking ---
+
+    def all(self, event, **keys):
+        with self.news:
+            return [e for e in self.events if e["event"] == event and all(e.get(k) == v for k, v in keys.items())]
+
+    def count(self, event, **keys):
+        return len(self.all(event, **keys))
+
+    def wait_event(self, event, count=1, timeout_s=None, **keys):
+        """The COUNT-th event of that kind."""
+
+        def enough():
+            return self.count(event, **keys) >= count or not self.thread.is_alive()
+
+        with self.news:
+            self.news.wait_for(enough, timeout_s or PATIENCE_S)
+        found = self.all(event, **keys)
+        if len(found) < count:
+            raise Timeout(f"the simulator said {len(found)} of {count} {event} {keys}:\n{self.log()}")
+        return found[count - 1]
+
+    def requests(self, name, containing=""):
+        return [e["lines"] for e in self.all("request", name=name) if containing in e["lines"]]
+
+    # --- telling ---
+
+    def say(self, *lines):
+        """Runs script lines, one after the other, and returns when the last is done."""
+        for line in lines:
+            self.n_said += 1
+            self.popen.stdin.write(line.encode() + b"\n")
+        self.popen.stdin.flush()
+        done = [self.wait_event("done", line=self.n_said - i) for i in reversed(range(len(lines)))]
+        faults = [f"{d['command']}: {d['fault']}" for d in done if not d["ok"]]
+        assert not faults, faults
+
+    def update(self, item, adapter_set="TEST", **fields):
+        words = [f"{name}={quoted(value)}" for name, value in fields.items()]
+        self.say(f"update {adapter_set} {quoted(item)} {' '.join(words)}")
+
+    def updates(self, item, numbers, adapter_set="TEST", field="a"):
+        """One update for each number."""
+        self.say(*[f"update {adapter_set} {item} {field}={n}" for n in numbers])
+
+    def open_door(self):
+        """Lets clients in, see World.sim()."""
+        self.say("refuse create off")
+
+    def wait_subscribed(self, item="", count=1):
+        def there():
+            return sum(item in e["items"] or not item for e in self.all("subscribed")) >= count
+
+        wait_until(there, f"a subscription to {item!r}")
+
+    def stop(self, timeout_s=None):
+        if not self.popen.stdin.closed:
+            self.popen.stdin.close()
+        status = super().stop(timeout_s)
+        self.thread.join()
+        self.popen.stdout.close()
+        return status
