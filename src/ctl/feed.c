@@ -149,6 +149,13 @@ static int feed_drain(struct feed *f)
     return r ? r : flushed;
 }
 
+/* Whether one of the signals came. */
+static bool feed_signalled(struct feed *f)
+{
+    struct signalfd_siginfo info;
+    return read(f->signals, &info, sizeof info) == (ssize_t)sizeof info;
+}
+
 /* Until the connection is there; then until `over` or the end of the time. */
 static int feed_run(struct feed *f)
 {
@@ -165,7 +172,7 @@ static int feed_run(struct feed *f)
             connected = true;
         if (seen & ZMQCLIENT_LOST)
             fprintf(stderr, "lsbridgectl: %s: the connection broke; trying again\n", buf_text(&f->endpoint));
-        f->over = seen & (ZMQCLIENT_FD | ZMQCLIENT_OUT_GONE);
+        f->over = seen & ZMQCLIENT_OUT_GONE || feed_signalled(f);
         if (seen & ZMQCLIENT_MESSAGE && !f->over)
             r = feed_drain(f);
         if (r != 0)
@@ -268,7 +275,8 @@ int feed_tail(struct ctl *c, const struct verb *verb)
 
 static void add_transition(struct buf *out, struct json_object *message)
 {
-    static const char *const shown[] = {"v", "run", "seq", "time", "state", "replay", NULL};
+    static const char *const shown[] = {"v",     "run",   "seq",    "time", "session",
+                                        "table", "state", "replay", NULL};
     struct json_object *state = reply_get(message, "state");
     if (state) {
         buf_add_char(out, ' ');

@@ -31,16 +31,16 @@ static void cell_bytes(struct grid *g, struct json_object *object, const char *k
     grid_add(g, bytes >= 0 ? buf_span(&text) : SPAN("-"));
 }
 
-/* How long ago KEY (microseconds since 1970) was. */
+/* How long ago KEY (microseconds since 1970) was; "-" also for never, which is 0. */
 static void cell_age(struct grid *g, struct json_object *object, const char *key)
 {
     int64_t since = reply_integer(object, key, -1);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     AUTO_BUF struct buf text = BUF_INIT(64);
-    if (since >= 0)
+    if (since > 0)
         text_add_duration(&text, (int64_t)now.tv_sec * 1000 - since / 1000);
-    grid_add(g, since >= 0 ? buf_span(&text) : SPAN("-"));
+    grid_add(g, since > 0 ? buf_span(&text) : SPAN("-"));
 }
 
 static void head(struct grid *g, const char *const *titles)
@@ -81,22 +81,23 @@ static void add_reasons(struct buf *out, struct json_object *list, const char *n
 
 void view_sessions(struct buf *out, struct json_object *reply)
 {
-    static const char *const titles[] = {"SESSION", "STATE",   "DETAIL",   "FOR",     "ID",
-                                         "TABLES",  "UPDATES", "MESSAGES", "RECEIVED"};
+    static const char *const titles[] = {"SESSION", "STATE",    "DETAIL",   "ID",         "TABLES",
+                                         "UPDATES", "RECEIVED", "SESSIONS", "RECOVERIES", "LAST"};
     struct json_object *list = reply_get(reply, "sessions");
-    AUTO_GRID struct grid g = GRID_INIT(ARRAY_LENGTH(titles), 0x1e8);
+    AUTO_GRID struct grid g = GRID_INIT(ARRAY_LENGTH(titles), 0x3f0);
     head(&g, titles);
     for (size_t i = 0; i < reply_length(list); i++) {
         struct json_object *s = json_object_array_get_idx(list, i), *counters = reply_get(s, "counters");
         cell(&g, s, "session");
         cell(&g, s, "state");
         cell(&g, s, "detail");
-        cell_age(&g, s, "since");
         cell(&g, s, "session_id");
         cell(&g, s, "tables");
         cell(&g, counters, "updates");
-        cell(&g, counters, "messages");
         cell_bytes(&g, counters, "bytes_received");
+        cell(&g, counters, "sessions");
+        cell(&g, counters, "recoveries");
+        cell_age(&g, counters, "last_received");
     }
     grid_print(&g, out);
     add_reasons(out, list, "session");
@@ -104,20 +105,22 @@ void view_sessions(struct buf *out, struct json_object *reply)
 
 void view_tables(struct buf *out, struct json_object *reply)
 {
-    static const char *const titles[] = {"SESSION", "TABLE",         "STATE",  "ITEMS",
-                                         "FIELDS",  "MAX-FREQUENCY", "UPDATES"};
+    static const char *const titles[] = {"SESSION", "TABLE",         "MODE",     "STATE", "ITEMS",
+                                         "FIELDS",  "MAX-FREQUENCY", "MESSAGES", "LAST"};
     struct json_object *list = reply_get(reply, "tables");
-    AUTO_GRID struct grid g = GRID_INIT(ARRAY_LENGTH(titles), 0x58);
+    AUTO_GRID struct grid g = GRID_INIT(ARRAY_LENGTH(titles), 0x1b0);
     head(&g, titles);
     for (size_t i = 0; i < reply_length(list); i++) {
-        struct json_object *t = json_object_array_get_idx(list, i);
+        struct json_object *t = json_object_array_get_idx(list, i), *counters = reply_get(t, "counters");
         cell(&g, t, "session");
         cell(&g, t, "table");
+        cell(&g, t, "mode");
         cell(&g, t, "state");
         cell(&g, t, "items");
         cell(&g, t, "fields");
         cell(&g, t, "max_frequency");
-        cell(&g, reply_get(t, "counters"), "updates");
+        cell(&g, counters, "messages");
+        cell_age(&g, counters, "last_update");
     }
     grid_print(&g, out);
     add_reasons(out, list, "table");
@@ -141,7 +144,7 @@ static void add_head(struct buf *out, struct json_object *reply)
     buf_add_text(out, ", run ");
     text_add_plain(out, reply_text(reply, "run"));
     buf_printf(out, ", pid %jd, up ", (intmax_t)reply_integer(reply, "pid", 0));
-    text_add_duration(out, reply_integer(reply, "uptime_ms", 0));
+    text_add_duration(out, reply_integer(reply_get(reply, "stats"), "uptime_ms", 0));
     buf_printf(out, "\n%-15s", "configuration");
     text_add_plain(out, reply_text(reply, "config"));
     buf_add_char(out, '\n');
@@ -150,11 +153,14 @@ static void add_head(struct buf *out, struct json_object *reply)
         add_list(out, sockets[i], reply_get(reply_get(reply, "endpoints"), sockets[i]));
 }
 
-static void add_counter(void *to, struct span path, struct json_object *value)
+static void add_pair(void *to, struct span path, struct json_object *value)
 {
     struct grid *g = to;
     AUTO_BUF struct buf text = BUF_INIT(64 << 10);
-    reply_add_value(&text, value);
+    if (json_object_is_type(value, json_type_string))
+        buf_add_text(&text, json_object_get_string(value));
+    else
+        reply_add_value(&text, value);
     grid_add(g, path);
     grid_add(g, buf_span(&text));
 }
@@ -162,9 +168,9 @@ static void add_counter(void *to, struct span path, struct json_object *value)
 /* The daemon's own counters; those of its sessions stand in their table. */
 static void add_counters(struct buf *out, struct json_object *stats)
 {
-    static const char *const elsewhere[] = {"sessions", "v", "run", "seq", "time", "replay", NULL};
+    static const char *const elsewhere[] = {"sessions", "uptime_ms", NULL};
     AUTO_GRID struct grid g = GRID_INIT(2, 2);
-    reply_each(stats, elsewhere, add_counter, &g);
+    reply_each(stats, elsewhere, add_pair, &g);
     if (g.cells.len > 0)
         buf_add_char(out, '\n');
     grid_print(&g, out);
@@ -210,6 +216,8 @@ void view_version(struct buf *out, struct json_object *reply)
 {
     buf_add_text(out, "lsbridged ");
     text_add_plain(out, reply_text(reply, "version"));
-    reply_add_members(out, reply_get(reply, "libraries"));
     buf_add_char(out, '\n');
+    AUTO_GRID struct grid g = GRID_INIT(2, 0);
+    reply_each(reply_get(reply, "libraries"), NULL, add_pair, &g);
+    grid_print(&g, out);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -28,6 +29,20 @@ struct zmqclient {
     zmq_msg_t topic, payload; /* of the message lent out last */
 };
 
+/* Starts libzmq's threads, which the first socket does, with all signals blocked: they block them by themselves, but only once they
+ * are scheduled, and until then a signal that the caller blocked might end the process through one of them. */
+static int start_threads(void *context)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    if (sigprocmask(SIG_SETMASK, &all, &before) != 0)
+        return -errno;
+    void *socket = zmq_socket(context, ZMQ_PAIR);
+    int r = socket ? zmq_close(socket) : -errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return r;
+}
+
 int zmqclient_new(struct zmqclient **ret)
 {
     struct zmqclient *c = calloc(1, sizeof *c);
@@ -36,10 +51,10 @@ int zmqclient_new(struct zmqclient **ret)
     zmq_msg_init(&c->topic);
     zmq_msg_init(&c->payload);
     c->context = zmq_ctx_new();
-    if (!c->context) {
-        int error = -errno;
+    int r = c->context ? start_threads(c->context) : -errno;
+    if (r < 0) {
         zmqclient_free(c);
-        return error;
+        return r;
     }
     *ret = c;
     return 0;
