@@ -138,11 +138,12 @@ static void zip_value(struct zip *z, const config_setting_t *setting, struct con
 static int zip_root(const struct source *source, const config_t *tree, struct conf_node *ret,
                     struct fault_list *faults)
 {
-    struct zip z = {source, source->tokens, source->tokens + source->n_tokens, 0};
     ret->kind = CONF_NODE_GROUP;
     ret->place = (struct conf_place){.file = source->files.at[0], .line = 1};
-    if (source->n_tokens)
-        zip_children(&z, config_root_setting(tree), ret);
+    if (!source->n_tokens)
+        return 0;
+    struct zip z = {source, source->tokens, source->tokens + source->n_tokens, 0};
+    zip_children(&z, config_root_setting(tree), ret);
     if (z.error == 0 && z.at < z.end)
         z.error = 1;
     if (z.error > 0)

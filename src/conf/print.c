@@ -118,35 +118,42 @@ static void print_bool(struct print *p, bool value)
     buf_add_text(p->out, value ? "true" : "false");
 }
 
+static void print_separator(struct print *p)
+{
+    buf_add_text(p->out, p->json ? "," : ", ");
+}
+
 static void print_strings(struct print *p, char *const *at, size_t n)
 {
     buf_add_text(p->out, n && !p->json ? "[ " : "[");
     for (size_t i = 0; i < n; i++) {
         if (i)
-            buf_add_text(p->out, p->json ? "," : ", ");
+            print_separator(p);
         print_string(p, at[i]);
     }
     buf_add_text(p->out, n && !p->json ? " ]" : "]");
 }
 
+/* By type, as they are read. */
 static void print_types(struct print *p, const struct conf_field_type *types, size_t n)
 {
     print_open(p, '{');
     for (size_t type = 1; type < ARRAY_LENGTH(conf_type_words); type++) {
-        size_t found = 0;
+        bool found = false;
         for (size_t i = 0; i < n; i++) {
             if (types[i].type != (enum conf_type)type)
                 continue;
-            if (found++ == 0) {
-                print_key(p, conf_type_words[type]);
-                buf_add_char(p->out, '[');
+            if (found) {
+                print_separator(p);
             } else {
-                buf_add_char(p->out, ',');
+                print_key(p, conf_type_words[type]);
+                buf_add_text(p->out, p->json ? "[" : "[ ");
             }
             print_string(p, types[i].field);
+            found = true;
         }
         if (found) {
-            buf_add_char(p->out, ']');
+            buf_add_text(p->out, p->json ? "]" : " ]");
             print_end(p);
         }
     }

@@ -386,7 +386,10 @@ static int scan_main(struct scan *c, const char *path, struct span text)
     int r = scan_text(c);
     if (c->dir >= 0)
         close(c->dir);
-    return r;
+    if (r != 0)
+        return r;
+    buf_text(&c->source->text);
+    return buf_error(&c->source->text);
 }
 
 int source_read(struct source *ret, const char *path, struct fault_list *faults)

@@ -738,6 +738,35 @@ START_TEST(json_of_a_small_one)
 }
 END_TEST
 
+/* What no file can say yet. */
+START_TEST(print_of_what_is_to_come)
+{
+    static char name[] = "t", f[] = "f", g[] = "g", h[] = "h", file[] = "/k", address[] = "127.0.0.1:1";
+    char *second[] = {g};
+    struct conf_field_type types[] = {{f, CONF_TYPE_JSON}, {g, CONF_TYPE_NUMBER}, {h, CONF_TYPE_JSON}};
+    struct conf_table table = {.name = name, .mode = CONF_MODE_COMMAND, .types = types, .n_types = 3};
+    table.second_level.enabled = true;
+    table.second_level.fields = (struct conf_strings){second, 1};
+    struct conf_session session = {
+        .name = name, .protocol = CONF_PROTOCOL_TEXT, .tables = &table, .n_tables = 1};
+    struct conf c = {
+        .sessions = &session, .n_sessions = 1, .metrics = {address}, .curve = {true, file, file, NULL}};
+    AUTO_BUF struct buf json = BUF_INIT(1 << 20), text = BUF_INIT(1 << 20);
+    conf_print_json(&c, &json);
+    ck_assert_ptr_nonnull(strstr(
+        buf_text(&json),
+        "\"second_level\":{\"fields\":[\"g\"]},\"types\":{\"number\":[\"g\"],\"json\":[\"f\",\"h\"]}"));
+    ck_assert_ptr_nonnull(strstr(
+        buf_text(&json),
+        "\"metrics\":{\"listen\":\"127.0.0.1:1\"},\"curve\":{\"server_secret_key_file\":\"/k\",\"clients_file\":\"/k\"}"));
+    ck_assert_ptr_nonnull(strstr(buf_text(&json), "\"protocol\":\"text\""));
+    conf_print(&c, &text);
+    ck_assert_ptr_nonnull(
+        strstr(buf_text(&text),
+               "types = {\n          number = [ \"g\" ];\n          json = [ \"f\", \"h\" ];\n        };"));
+}
+END_TEST
+
 static unsigned table_changes(const char *old, const char *new)
 {
     AUTO_BUF struct buf text = BUF_INIT(10000);
@@ -1018,6 +1047,7 @@ int main(void)
     tcase_add_test(t, round_trip);
     tcase_add_test(t, secrets_are_masked);
     tcase_add_test(t, json_of_a_small_one);
+    tcase_add_test(t, print_of_what_is_to_come);
     tcase_add_test(t, changes_of_a_table);
     tcase_add_test(t, changes_of_a_session);
     tcase_add_test(t, changes_that_need_a_restart);
