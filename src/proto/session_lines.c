@@ -109,6 +109,33 @@ static int keep_text(struct buf *to, struct span encoded)
     return buf_error(to);
 }
 
+/* Returns NULL, or what is wrong with it. */
+static const char *keep_id(struct session *s, struct span encoded)
+{
+    if (s->phase == SESSION_PHASE_CREATING)
+        return keep_text(&s->id, encoded) < 0 || s->id.len == 0
+                   ? "CONOK with a session id that cannot be used"
+                   : NULL;
+    AUTO_BUF struct buf id = BUF_INIT(LIMIT_SESSION_ID_BYTES);
+    return keep_text(&id, encoded) < 0 || !span_equal(buf_span(&id), buf_span(&s->id))
+               ? "CONOK of another session"
+               : NULL;
+}
+
+/* '*' is the address that this stream was opened at: the configured one, or the link that an earlier CONOK told. */
+static const char *keep_control_link(struct session *s, struct span encoded)
+{
+    if (s->options.ignore_control_link || span_is(encoded, "*"))
+        return NULL;
+    bool fine = keep_text(&s->control_link, encoded) == 0;
+    /* The room for its NUL now, so that it can be asked for later without fail. */
+    buf_text(&s->control_link);
+    return fine && !buf_error(&s->control_link) &&
+                   !memchr(buf_text(&s->control_link), '\0', s->control_link.len)
+               ? NULL
+               : "CONOK with a control link that cannot be used";
+}
+
 static void on_conok(struct session *s, uint64_t now, const struct tlcp_message *m)
 {
     uint64_t limit = m->conok.request_limit_bytes;
@@ -116,15 +143,11 @@ static void on_conok(struct session *s, uint64_t now, const struct tlcp_message 
                              : limit < LIMIT_REQUEST_BYTES_MAX ? limit
                                                                : LIMIT_REQUEST_BYTES_MAX;
     s->keepalive_ms = m->conok.keepalive_ms;
-    bool created = s->phase == SESSION_PHASE_CREATING;
-    if (created && (keep_text(&s->id, m->texts[0]) < 0 || s->id.len == 0)) {
-        session_break(s, now, "CONOK with a session id that cannot be used");
-        return;
-    }
-    if (s->options.ignore_control_link || span_is(m->texts[1], "*"))
-        buf_clear(&s->control_link);
-    else if (keep_text(&s->control_link, m->texts[1]) < 0) {
-        session_break(s, now, "CONOK with a control link that cannot be used");
+    const char *why = keep_id(s, m->texts[0]);
+    if (!why)
+        why = keep_control_link(s, m->texts[1]);
+    if (why) {
+        session_break(s, now, why);
         return;
     }
     if (s->phase == SESSION_PHASE_RECOVERING)

@@ -238,14 +238,21 @@ static void add_refused(struct session *s, uint64_t now, struct subscription *su
     }
 }
 
-void session_request_refused(struct session *s, uint64_t now, uint64_t id, int code, const char *text)
+/* A code that speaks of the session, not of the request: it is lost. */
+static bool session_refused(struct session *s, uint64_t now, int code, const char *text)
 {
     enum errcode_add verdict = errcode_request(code);
-    if (verdict == ERRCODE_ADD_SESSION_LOST || verdict == ERRCODE_ADD_WRONG_NODE) {
-        session_lose(s, now, verdict == ERRCODE_ADD_WRONG_NODE ? ERRCODE_AFFINITY : ERRCODE_ANEW, text, &code,
-                     false);
+    if (verdict != ERRCODE_ADD_SESSION_LOST && verdict != ERRCODE_ADD_WRONG_NODE)
+        return false;
+    session_lose(s, now, verdict == ERRCODE_ADD_WRONG_NODE ? ERRCODE_AFFINITY : ERRCODE_ANEW, text, &code,
+                 false);
+    return true;
+}
+
+void session_request_refused(struct session *s, uint64_t now, uint64_t id, int code, const char *text)
+{
+    if (session_refused(s, now, code, text))
         return;
-    }
     struct subscription *sub = id ? find_request(s, id) : NULL;
     if (sub) {
         sub->request_id = 0;
@@ -264,9 +271,13 @@ void session_request_refused(struct session *s, uint64_t now, uint64_t id, int c
 
 void session_requests_unreadable(struct session *s, uint64_t now, int code, const char *text)
 {
+    if (session_refused(s, now, code, text))
+        return;
     for (size_t i = 0; i < s->n_subs; i++)
-        if (s->subs[i].stage == SUB_ASKED)
+        if (s->subs[i].stage == SUB_ASKED) {
+            s->subs[i].request_id = 0;
             add_refused(s, now, &s->subs[i], code, text);
+        }
 }
 
 /* ---- time ---- */
