@@ -63,7 +63,9 @@ struct session {
     struct subscription *subs; /* subs[LS_subId - 1] */
     size_t n_subs, cap_subs;
     uint64_t last_request_id;
-    bool requests_wait;           /* something is to be asked; false only when nothing is */
+    bool requests_wait; /* something is to be asked; false only when nothing is */
+    uint64_t strays[8]; /* LS_subIds that the server has and we do not: to be deleted */
+    size_t n_strays;
     struct session_table *corpse; /* its last event was taken; freed by the next call */
 
     /* what comes out */
@@ -108,6 +110,8 @@ void session_request_refused(struct session *s, uint64_t now, uint64_t id, int c
 void session_requests_unreadable(struct session *s, uint64_t now, int code, const char *text);
 /* After a recovery: what was asked and not answered is asked again. */
 void session_ask_again(struct session *s);
+/* The server has a subscription that was never asked for: it is deleted. Of many at a time some may be forgotten. */
+void session_delete_stray(struct session *s, uint64_t sub_id);
 /* Nothing was read for so long: no answer is late because of it. */
 void session_requests_postpone(struct session *s, uint64_t ms);
 void session_requests_tick(struct session *s, uint64_t now);

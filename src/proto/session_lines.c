@@ -302,6 +302,8 @@ static bool on_data(struct session *s, uint64_t now, const struct tlcp_message *
     struct subscription *sub = session_subscription(s, m->sub.sub_id);
     if (!sub) {
         session_oddity(s, &s->odd_subscription, "a table that was never asked for", line);
+        if (m->tag == TLCP_SUBOK || m->tag == TLCP_SUBCMD)
+            session_delete_stray(s, m->sub.sub_id);
         return false;
     }
     if (m->tag == TLCP_SUBOK || m->tag == TLCP_SUBCMD) {

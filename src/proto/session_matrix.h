@@ -23,42 +23,29 @@
  *   CONTROL           not a phase: the responses to HTTP control requests */
 #pragma once
 
+/* clang-format off */
 /*                    CONOK  CONERR END    REQOK  REQERR ERROR  PROBE LOOP   PROG   SUBxx  CONF   U      EOSCSOV UNSUB MSGxx  WSOK  info  other bad */
-#define SESSION_MATRIX(X)                                                                                    \
-    X(STOPPED, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip,     \
-      skip, skip, skip, skip)                                                                                \
-    X(REFUSED, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip,     \
-      skip, skip, skip, skip)                                                                                \
-    X(WAITING, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip,     \
-      skip, skip, skip, skip)                                                                                \
-    X(ASKING, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip,      \
-      skip, skip, skip, skip)                                                                                \
-    X(OPENING, brk, take, take, odd, odd, take, skip, brk, brk, brk, brk, brk, brk, brk, brk, odd, skip,     \
-      odd, brk)                                                                                              \
-    X(GREETING, brk, take, take, take, take, take, skip, brk, brk, brk, brk, brk, brk, brk, brk, take, skip, \
-      odd, brk)                                                                                              \
-    X(CREATING, take, take, take, odd, odd, take, skip, brk, brk, brk, brk, brk, brk, brk, brk, odd, skip,   \
-      odd, brk)                                                                                              \
-    X(BOUND, brk, take, take, take, take, take, skip, take, take, take, take, take, take, take, take, odd,   \
-      skip, odd, brk)                                                                                        \
-    X(LOOPED, brk, take, take, take, take, take, skip, brk, brk, brk, brk, brk, brk, brk, brk, odd, skip,    \
-      odd, brk)                                                                                              \
-    X(BINDING, take, take, take, take, take, take, skip, brk, brk, brk, brk, brk, brk, brk, brk, odd, skip,  \
-      odd, brk)                                                                                              \
-    X(RECOVERY_WAIT, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip, skip,     \
-      skip, skip, skip, skip, skip)                                                                          \
-    X(RECOVERING, take, take, take, odd, odd, take, skip, brk, brk, brk, brk, brk, brk, brk, brk, odd, skip, \
-      odd, brk)                                                                                              \
-    X(COUNTING, brk, take, take, odd, odd, take, skip, brk, take, brk, brk, brk, brk, brk, brk, odd, skip,   \
-      odd, brk)                                                                                              \
-    X(CATCHING_UP, brk, take, take, odd, odd, take, skip, take, brk, take, take, take, take, take, take,     \
-      odd, skip, odd, brk)                                                                                   \
-    X(CONTROL, odd, odd, odd, take, take, take, skip, odd, odd, odd, odd, odd, odd, odd, odd, odd, skip,     \
-      odd, odd)
+#define SESSION_MATRIX(X)                                                                                                                        \
+    X(STOPPED,        skip,  skip,  skip,  skip,  skip,  skip,  skip, skip,  skip,  skip,  skip,  skip,  skip,  skip,  skip,  skip, skip, skip, skip)  \
+    X(REFUSED,        skip,  skip,  skip,  skip,  skip,  skip,  skip, skip,  skip,  skip,  skip,  skip,  skip,  skip,  skip,  skip, skip, skip, skip)  \
+    X(WAITING,        skip,  skip,  skip,  skip,  skip,  skip,  skip, skip,  skip,  skip,  skip,  skip,  skip,  skip,  skip,  skip, skip, skip, skip)  \
+    X(ASKING,         skip,  skip,  skip,  skip,  skip,  skip,  skip, skip,  skip,  skip,  skip,  skip,  skip,  skip,  skip,  skip, skip, skip, skip)  \
+    X(OPENING,        brk,   take,  take,  odd,   odd,   take,  skip, brk,   brk,   brk,   brk,   brk,   brk,   brk,   brk,   odd,  skip, odd,  brk)   \
+    X(GREETING,       brk,   take,  take,  take,  take,  take,  skip, brk,   brk,   brk,   brk,   brk,   brk,   brk,   brk,   take, skip, odd,  brk)   \
+    X(CREATING,       take,  take,  take,  odd,   odd,   take,  skip, brk,   brk,   brk,   brk,   brk,   brk,   brk,   brk,   odd,  skip, odd,  brk)   \
+    X(BOUND,          brk,   take,  take,  take,  take,  take,  skip, take,  take,  take,  take,  take,  take,  take,  take,  odd,  skip, odd,  brk)   \
+    X(LOOPED,         brk,   take,  take,  take,  take,  take,  skip, brk,   brk,   brk,   brk,   brk,   brk,   brk,   brk,   odd,  skip, odd,  brk)   \
+    X(BINDING,        take,  take,  take,  take,  take,  take,  skip, brk,   brk,   brk,   brk,   brk,   brk,   brk,   brk,   odd,  skip, odd,  brk)   \
+    X(RECOVERY_WAIT,  skip,  skip,  skip,  skip,  skip,  skip,  skip, skip,  skip,  skip,  skip,  skip,  skip,  skip,  skip,  skip, skip, skip, skip)  \
+    X(RECOVERING,     take,  take,  take,  odd,   odd,   take,  skip, brk,   brk,   brk,   brk,   brk,   brk,   brk,   brk,   odd,  skip, odd,  brk)   \
+    X(COUNTING,       brk,   take,  take,  odd,   odd,   take,  skip, brk,   take,  brk,   brk,   brk,   brk,   brk,   brk,   odd,  skip, odd,  brk)   \
+    X(CATCHING_UP,    brk,   take,  take,  odd,   odd,   take,  skip, take,  brk,   take,  take,  take,  take,  take,  take,  odd,  skip, odd,  brk)   \
+    X(CONTROL,        odd,   odd,   odd,   take,  take,  take,  skip, odd,   odd,   odd,   odd,   odd,   odd,   odd,   odd,   odd,  skip, odd,  odd)
+/* clang-format on */
 
 enum session_phase {
 #define X(phase, ...) SESSION_PHASE_##phase,
     SESSION_MATRIX(X)
 #undef X
-        SESSION_N_PHASES,
+    SESSION_N_PHASES,
 };

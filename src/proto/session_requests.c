@@ -132,6 +132,20 @@ static int ask_delete(struct session *s, uint64_t now, uint64_t sub_id, struct b
     return 0;
 }
 
+/* Once, and nobody waits for the answer. */
+static int ask_delete_stray(struct session *s, struct buf *line)
+{
+    bool too_long;
+    begin_request(s, line, s->last_request_id + 1, "delete");
+    tlcp_param_u64(line, "LS_subId", s->strays[s->n_strays - 1]);
+    int r = append_line(s, line, &too_long);
+    if (r != 0)
+        return r;
+    s->n_strays--;
+    s->last_request_id++;
+    return 0;
+}
+
 static int ask_reconf(struct session *s, struct session_table *t, struct buf *line)
 {
     bool too_long;
@@ -161,6 +175,10 @@ static int build_batch(struct session *s, uint64_t now, struct buf *line)
             buf_clear(line);
             r = ask_delete(s, now, i + 1, line);
         }
+    while (s->n_strays && r == 0) {
+        buf_clear(line);
+        r = ask_delete_stray(s, line);
+    }
     LIST_EACH(link, &s->tables) {
         struct session_table *t = table_of_link(link);
         buf_clear(line);
@@ -281,6 +299,14 @@ void session_requests_unreadable(struct session *s, uint64_t now, int code, cons
 }
 
 /* ---- time ---- */
+
+void session_delete_stray(struct session *s, uint64_t sub_id)
+{
+    if (s->n_strays == ARRAY_LENGTH(s->strays))
+        return;
+    s->strays[s->n_strays++] = sub_id;
+    s->requests_wait = true;
+}
 
 void session_requests_postpone(struct session *s, uint64_t ms)
 {

@@ -196,7 +196,7 @@ void session_void_tables(struct session *s, const char *reason)
         if (t->state == SESSION_TABLE_ACTIVE || t->state == SESSION_TABLE_FAILED)
             session_table_set(s, t, SESSION_TABLE_PENDING, NULL, NULL);
     }
-    s->n_subs = 0;
+    s->n_subs = s->n_strays = 0;
     s->requests_wait = true;
 }
 
