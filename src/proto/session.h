@@ -143,6 +143,7 @@ struct session_table {
     uint64_t retry_failed_ms, retry_at; /* retry_at UINT64_MAX: not planned */
     unsigned retries;   /* in a row: back-off of what the server's trouble makes us ask again */
     uint64_t reconf_id; /* of the reconf that waits for its answer; 0: none */
+    uint64_t reconf_by; /* when it is late */
     bool reconf_wanted;
     size_t gap_at;          /* next item to be told a gap; SIZE_MAX: no gap pending */
     const char *gap_reason; /* a constant, or the session's text */

@@ -227,6 +227,7 @@ static void on_subok(struct session *s, uint64_t now, struct subscription *sub, 
         sub->stage = SUB_ACTIVE;
         sub->request_id = 0;
         t->retries = 0;
+        s->requests_wait = s->requests_wait || t->reconf_wanted;
         session_table_set(s, t, SESSION_TABLE_ACTIVE, NULL, NULL);
     }
 }

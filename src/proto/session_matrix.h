@@ -47,5 +47,5 @@ enum session_phase {
 #define X(phase, ...) SESSION_PHASE_##phase,
     SESSION_MATRIX(X)
 #undef X
-    SESSION_N_PHASES,
+        SESSION_N_PHASES,
 };

@@ -146,7 +146,7 @@ static int ask_delete_stray(struct session *s, struct buf *line)
     return 0;
 }
 
-static int ask_reconf(struct session *s, struct session_table *t, struct buf *line)
+static int ask_reconf(struct session *s, uint64_t now, struct session_table *t, struct buf *line)
 {
     bool too_long;
     begin_request(s, line, s->last_request_id + 1, "reconf");
@@ -157,6 +157,7 @@ static int ask_reconf(struct session *s, struct session_table *t, struct buf *li
         return r;
     t->reconf_wanted = false;
     t->reconf_id = ++s->last_request_id;
+    t->reconf_by = answer_time(s, now, 0);
     return 0;
 }
 
@@ -185,7 +186,7 @@ static int build_batch(struct session *s, uint64_t now, struct buf *line)
         if (r == 0 && wants_add(t, now))
             r = ask_add(s, now, t, line);
         else if (r == 0 && t->reconf_wanted && t->state == SESSION_TABLE_ACTIVE)
-            r = ask_reconf(s, t, line);
+            r = ask_reconf(s, now, t, line);
     }
     return r;
 }
@@ -311,8 +312,9 @@ void session_delete_stray(struct session *s, uint64_t sub_id)
 void session_requests_postpone(struct session *s, uint64_t ms)
 {
     for (size_t i = 0; i < s->n_subs; i++)
-        if (s->subs[i].request_id)
-            s->subs[i].answer_by += ms;
+        s->subs[i].answer_by += ms;
+    LIST_EACH(link, &s->tables)
+        table_of_link(link)->reconf_by += ms;
 }
 
 /* The id is given up: should the server answer it after all, its SUBOK is answered by a delete. */
@@ -339,15 +341,20 @@ static void ask_again(struct session *s, struct subscription *sub)
     s->requests_wait = true;
 }
 
+static void reconf_again(struct session *s, struct session_table *t)
+{
+    t->reconf_id = 0;
+    t->reconf_wanted = true;
+    s->requests_wait = true;
+}
+
 void session_ask_again(struct session *s)
 {
     for (size_t i = 0; i < s->n_subs; i++)
         ask_again(s, &s->subs[i]);
     LIST_EACH(link, &s->tables)
-        if (table_of_link(link)->reconf_id) {
-            table_of_link(link)->reconf_id = 0;
-            table_of_link(link)->reconf_wanted = true;
-        }
+        if (table_of_link(link)->reconf_id)
+            reconf_again(s, table_of_link(link));
 }
 
 /* Only while bound and read: an answer that waits behind a cut or a slow consumer is not late. */
@@ -365,6 +372,8 @@ void session_requests_tick(struct session *s, uint64_t now)
             ask_again(s, &s->subs[i]);
     LIST_EACH(link, &s->tables) {
         struct session_table *t = table_of_link(link);
+        if (t->reconf_id && t->reconf_by <= now)
+            reconf_again(s, t);
         if (t->retry_at > now)
             continue;
         t->retry_at = NEVER;
@@ -382,8 +391,12 @@ uint64_t session_requests_deadline(const struct session *s)
     for (size_t i = 0; i < s->n_subs; i++)
         if (s->subs[i].request_id && s->subs[i].answer_by < at)
             at = s->subs[i].answer_by;
-    LIST_EACH(link, &s->tables)
-        if (table_of_link(link)->retry_at < at)
-            at = table_of_link(link)->retry_at;
+    LIST_EACH(link, &s->tables) {
+        const struct session_table *t = table_of_link(link);
+        if (t->retry_at < at)
+            at = t->retry_at;
+        if (t->reconf_id && t->reconf_by < at)
+            at = t->reconf_by;
+    }
     return at;
 }
