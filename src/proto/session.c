@@ -168,10 +168,8 @@ void session_set_phase(struct session *s, uint64_t now, enum session_phase phase
     /* The transport below has the same time, and says better what failed: let it speak first. */
     if (phase == SESSION_PHASE_OPENING)
         s->answer_by += s->options.connect_ms / 4 + 250;
-    if (phase != SESSION_PHASE_BOUND) {
-        s->stable_at = NEVER;
+    if (phase != SESSION_PHASE_BOUND)
         s->stalled = false;
-    }
 }
 
 void session_close_stream(struct session *s)
@@ -209,6 +207,7 @@ static void say_farewell(struct session *s)
 /* Everything of the session on the server is over. */
 static void forget_session(struct session *s, const char *reason, bool destroy)
 {
+    s->stable_at = NEVER;
     if (destroy)
         say_farewell(s);
     session_close_stream(s);
@@ -324,6 +323,7 @@ void session_recover(struct session *s, uint64_t now, const char *reason, const 
 {
     session_close_stream(s);
     abandon_control(s);
+    s->stable_at = NEVER;
     s->counters.faults++;
     if (s->recover_by == NEVER)
         s->recover_by = now + s->options.recovery_ms;
@@ -370,7 +370,9 @@ void session_bound(struct session *s, uint64_t now)
     s->heard_at = now;
     s->requests_wait = true;
     session_set_phase(s, now, SESSION_PHASE_BOUND);
-    s->stable_at = s->attempts || s->astray ? now + s->options.retry_max_ms : NEVER;
+    /* A LOOP is no fault: the time before it counts. */
+    if (s->stable_at == NEVER && (s->attempts || s->astray))
+        s->stable_at = now + s->options.retry_max_ms;
     report_connected(s, now, continuity);
 }
 
