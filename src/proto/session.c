@@ -270,7 +270,10 @@ void session_credentials(struct session *s, uint64_t now, const char *user, cons
     s->has_password = password != NULL;
     buf_add_span(&s->user, span_of(user));
     buf_add_span(&s->password, span_of(password));
-    open_stream(s, now);
+    if (buf_error(&s->user) || buf_error(&s->password))
+        session_lose(s, now, ERRCODE_RETRY, "credentials that cannot be kept", NULL, false);
+    else
+        open_stream(s, now);
 }
 
 void session_credentials_failed(struct session *s, uint64_t now, const char *why)
@@ -609,7 +612,6 @@ static void fill_open(struct session *s, struct session_action *ret)
 {
     bool bind = session_has_id(s);
     s->open = false;
-    buf_clear(&s->out);
     if (!s->stream_websocket && bind)
         build_bind(s);
     else if (!s->stream_websocket)
@@ -623,7 +625,6 @@ static void fill_open(struct session *s, struct session_action *ret)
 
 static void fill_send(struct session *s, struct session_action *ret)
 {
-    buf_clear(&s->out);
     if (s->send == SEND_WSOK) {
         buf_add_text(&s->out, "wsok");
     } else if (s->send == SEND_CREATE) {
@@ -658,21 +659,8 @@ static bool take_flag(bool *flag, enum session_action_kind kind, struct session_
     return true;
 }
 
-/* In the order in which they make sense: the old stream's last word, its end, then what is new. */
-static bool next_action(struct session *s, uint64_t now, struct session_action *ret)
+static bool fill_requests(struct session *s, uint64_t now, struct session_action *ret)
 {
-    if (fill_farewell(s, true, ret) || take_flag(&s->abandon_control, SESSION_CONTROL_ABANDON, ret) ||
-        take_flag(&s->close, SESSION_CLOSE, ret) || fill_farewell(s, false, ret) ||
-        take_flag(&s->ask, SESSION_ASK_CREDENTIALS, ret))
-        return true;
-    if (s->open) {
-        fill_open(s, ret);
-        return true;
-    }
-    if (s->send != SEND_NONE) {
-        fill_send(s, ret);
-        return true;
-    }
     if (!session_build_requests(s, now))
         return false;
     s->control_busy = !s->stream_websocket;
@@ -683,9 +671,42 @@ static bool next_action(struct session *s, uint64_t now, struct session_action *
     return true;
 }
 
+/* In the order in which they make sense: the old stream's last word, its end, then what is new. */
+static bool next_action(struct session *s, uint64_t now, struct session_action *ret)
+{
+    if (fill_farewell(s, true, ret) || take_flag(&s->abandon_control, SESSION_CONTROL_ABANDON, ret) ||
+        take_flag(&s->close, SESSION_CLOSE, ret) || fill_farewell(s, false, ret) ||
+        take_flag(&s->ask, SESSION_ASK_CREDENTIALS, ret))
+        return true;
+    if (s->open)
+        fill_open(s, ret);
+    else if (s->send != SEND_NONE)
+        fill_send(s, ret);
+    else
+        return fill_requests(s, now, ret);
+    return true;
+}
+
+/* What to open or send could not be built whole. Half of a bind would be another request: one that tells the server that everything arrived. */
+static void give_up_action(struct session *s, uint64_t now)
+{
+    if (session_has_id(s))
+        session_recover(s, now, "out of memory", NULL);
+    else
+        session_lose(s, now, ERRCODE_RETRY, "out of memory", NULL, false);
+}
+
 bool session_next_action(struct session *s, uint64_t now, struct session_action *ret)
 {
-    return next_action(s, now, ret);
+    for (;;) {
+        enum session_phase phase = s->phase;
+        buf_clear(&s->out);
+        bool any = next_action(s, now, ret);
+        if (buf_error(&s->out) && s->phase == phase)
+            give_up_action(s, now);
+        else if (any || s->phase == phase)
+            return any;
+    }
 }
 
 /* ---- events ---- */

@@ -196,7 +196,6 @@ bool session_build_requests(struct session *s, uint64_t now)
     if (!s->requests_wait || !may_ask(s))
         return false;
     AUTO_BUF struct buf line = BUF_INIT(LIMIT_REQUEST_BYTES_MAX);
-    buf_clear(&s->out);
     if (s->stream_websocket)
         buf_add_text(&s->out, "control\r\n");
     s->out_prefix = s->out.len;
