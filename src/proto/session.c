@@ -174,7 +174,8 @@ void session_set_phase(struct session *s, uint64_t now, enum session_phase phase
 
 void session_close_stream(struct session *s)
 {
-    s->close = s->close || s->stream_open || s->open || phase_awaits_answer(s->phase);
+    /* What was not even asked for yet needs no end. */
+    s->close = s->close || s->stream_open || (phase_awaits_answer(s->phase) && !s->open);
     s->open = false;
     s->stream_open = false;
     s->send = SEND_NONE;
@@ -198,7 +199,8 @@ static void say_farewell(struct session *s)
     bool on_websocket = s->stream_open && s->stream_websocket;
     if (on_websocket)
         buf_add_text(&s->farewell_body, "control\r\n");
-    session_build_destroy(s, &s->farewell_body, !on_websocket);
+    /* The WebSocket may be one that no session is bound to yet. */
+    session_build_destroy(s, &s->farewell_body, !on_websocket || s->phase != SESSION_PHASE_BOUND);
     buf_add_span(&s->farewell_link, buf_span(&s->control_link));
     s->farewell_on_stream = on_websocket;
     s->farewell = !buf_error(&s->farewell_body) && !buf_error(&s->farewell_link);
@@ -394,8 +396,16 @@ void session_opened(struct session *s, uint64_t now)
     }
 }
 
+/* There is a stream, or one is on its way. */
+static bool has_stream(const struct session *s)
+{
+    return s->stream_open || s->phase == SESSION_PHASE_BOUND || phase_awaits_answer(s->phase);
+}
+
 void session_closed(struct session *s, uint64_t now, enum session_fault fault, int code, const char *why)
 {
+    if (!has_stream(s))
+        return;
     s->stream_open = false;
     s->open = false;
     s->send = SEND_NONE;
