@@ -122,8 +122,9 @@ void session_build_destroy(struct session *s, struct buf *out, bool with_session
 struct subscription *session_subscription(struct session *s, uint64_t sub_id);
 void session_table_set(struct session *s, struct session_table *t, enum session_table_state state,
                        const char *reason, const int *code);
-void session_table_fail(struct session *s, uint64_t now, struct session_table *t, const char *reason,
-                        const int *code);
+/* GAP_REASON: a constant. */
+void session_table_fail(struct session *s, uint64_t now, struct session_table *t, const char *gap_reason,
+                        const char *reason, const int *code);
 void session_table_gap(struct session *s, struct session_table *t, const char *reason);
 /* The session is gone: every table is void and pending, every LS_subId forgotten. */
 void session_void_tables(struct session *s, const char *reason);

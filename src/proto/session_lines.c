@@ -222,7 +222,7 @@ static void on_subok(struct session *s, uint64_t now, struct subscription *sub, 
         sub->table = NULL;
         sub->stage = SUB_DROP;
         s->requests_wait = true;
-        session_table_fail(s, now, t, why, NULL);
+        session_table_fail(s, now, t, "table failed", why, NULL);
     } else {
         sub->stage = SUB_ACTIVE;
         sub->request_id = 0;
@@ -251,7 +251,7 @@ static void on_unsub(struct session *s, uint64_t now, struct subscription *sub)
     sub->stage = SUB_GONE;
     sub->request_id = 0;
     if (t)
-        session_table_fail(s, now, t, "unsubscribed by the server", NULL);
+        session_table_fail(s, now, t, "unsubscribed by the server", "unsubscribed by the server", NULL);
 }
 
 static bool on_item_message(struct session *s, uint64_t now, struct session_table *t,

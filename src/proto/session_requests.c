@@ -105,7 +105,8 @@ static int ask_add(struct session *s, uint64_t now, struct session_table *t, str
     if (r != 0)
         return r;
     if (too_long) {
-        session_table_fail(s, now, t, "its subscription is longer than the server's request limit", NULL);
+        session_table_fail(s, now, t, "table failed",
+                           "its subscription is longer than the server's request limit", NULL);
         return 0;
     }
     s->subs[s->n_subs++] = (struct subscription){.table = t,
@@ -252,7 +253,7 @@ static void add_refused(struct session *s, uint64_t now, struct subscription *su
         session_table_set(s, t, SESSION_TABLE_PENDING, text, &code);
         s->requests_wait = true;
     } else {
-        session_table_fail(s, now, t, text, &code);
+        session_table_fail(s, now, t, "table failed", text, &code);
     }
 }
 

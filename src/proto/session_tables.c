@@ -169,14 +169,14 @@ int session_reconf(struct session *s, uint64_t now, struct session_table *t, con
     return 0;
 }
 
-void session_table_fail(struct session *s, uint64_t now, struct session_table *t, const char *reason,
-                        const int *code)
+void session_table_fail(struct session *s, uint64_t now, struct session_table *t, const char *gap_reason,
+                        const char *reason, const int *code)
 {
     t->sub_id = 0;
     t->reconf_wanted = false;
     t->reconf_id = 0;
     t->retry_at = t->retry_failed_ms ? now + session_spread(s, t->retry_failed_ms) : NEVER;
-    session_table_gap(s, t, "table failed");
+    session_table_gap(s, t, gap_reason);
     session_table_set(s, t, SESSION_TABLE_FAILED, reason, code);
 }
 

@@ -121,7 +121,7 @@ static void item_void(struct table *t, struct item *item)
 {
     table_clear(t, item);
     item->has_base = false;
-    item->in_snapshot = t->options.snapshot || t->options.snapshot_length;
+    item->in_snapshot = t->options.mode != TABLE_RAW && (t->options.snapshot || t->options.snapshot_length);
     /* The base's memory stays for the next update, its values do not. */
     if (item->base)
         for (size_t i = 0; i < t->n_fields; i++)
@@ -267,6 +267,8 @@ int table_begin(struct table *t, uint64_t items, uint64_t fields, uint64_t key_f
     }
     t->key_field = (size_t)key_field;
     t->command_field = (size_t)command_field;
+    /* They were encoded for the fields of before. */
+    t->null_cell.is_set = t->key_cell.is_set = t->delete_cell.is_set = false;
     table_void(t);
     return 0;
 }
