@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* A line without an end would fill the memory. The largest honest line is one update with a large JSON value; Lightstreamer's own
  * default for a whole response is 50 MB. */
@@ -26,6 +27,9 @@
 /* Session ids and control links that are kept; both are echoed in requests and host names. */
 #define LIMIT_SESSION_ID_BYTES   ((size_t)1024)
 #define LIMIT_CONTROL_LINK_BYTES ((size_t)1024)
+
+/* Keep-alive and LOOP's delay, in ms: a made-up one must not make us wait for ever. The official server's longest are minutes. */
+#define LIMIT_WAIT_MS ((uint64_t)600000)
 
 /* The text of a code or of an oddity, as it goes to log and status. */
 #define LIMIT_REASON_BYTES ((size_t)512)

@@ -373,7 +373,7 @@ void session_bound(struct session *s, uint64_t now)
     s->recovering = false;
     s->recover_by = NEVER;
     s->heard_at = now;
-    s->requests_wait = true;
+    session_requests_bound(s, now);
     session_set_phase(s, now, SESSION_PHASE_BOUND);
     /* A LOOP is no fault: the time before it counts. */
     if (s->stable_at == NEVER && (s->attempts || s->astray))

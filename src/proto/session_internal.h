@@ -112,6 +112,8 @@ void session_requests_unreadable(struct session *s, uint64_t now, int code, cons
 void session_ask_again(struct session *s);
 /* The server has a subscription that was never asked for: it is deleted. Of many at a time some may be forgotten. */
 void session_delete_stray(struct session *s, uint64_t sub_id);
+/* Bound again: what was asked before has the time of one answer from now. */
+void session_requests_bound(struct session *s, uint64_t now);
 /* Nothing was read for so long: no answer is late because of it. */
 void session_requests_postpone(struct session *s, uint64_t ms);
 void session_requests_tick(struct session *s, uint64_t now);

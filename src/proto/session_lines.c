@@ -142,7 +142,7 @@ static void on_conok(struct session *s, uint64_t now, const struct tlcp_message 
     s->request_limit_bytes = limit < 256                       ? LIMIT_REQUEST_BYTES_DEFAULT
                              : limit < LIMIT_REQUEST_BYTES_MAX ? limit
                                                                : LIMIT_REQUEST_BYTES_MAX;
-    s->keepalive_ms = m->conok.keepalive_ms;
+    s->keepalive_ms = m->conok.keepalive_ms < LIMIT_WAIT_MS ? m->conok.keepalive_ms : LIMIT_WAIT_MS;
     const char *why = keep_id(s, m->texts[0]);
     if (!why)
         why = keep_control_link(s, m->texts[1]);
@@ -357,7 +357,7 @@ static bool take_message(struct session *s, uint64_t now, const struct tlcp_mess
         break;
     case TLCP_REQOK:
     case TLCP_REQERR: on_request_answer(s, now, m); break;
-    case TLCP_LOOP: session_looped(s, now, m->delay_ms); break;
+    case TLCP_LOOP: session_looped(s, now, m->delay_ms < LIMIT_WAIT_MS ? m->delay_ms : LIMIT_WAIT_MS); break;
     case TLCP_PROG: on_prog(s, now, m->count); break;
     case TLCP_WSOK:
         s->send = session_has_id(s) ? SEND_BIND : SEND_CREATE;

@@ -90,7 +90,7 @@ static uint64_t answer_time(const struct session *s, uint64_t now, unsigned trie
 static int ask_add(struct session *s, uint64_t now, struct session_table *t, struct buf *line)
 {
     if (s->n_subs >= LIMIT_SUBSCRIPTIONS)
-        return BATCH_FULL;
+        return -ENOBUFS;
     if (s->n_subs == s->cap_subs) {
         size_t cap = s->cap_subs ? s->cap_subs * 2 : 16;
         struct subscription *grown = realloc(s->subs, cap * sizeof *grown);
@@ -202,7 +202,7 @@ bool session_build_requests(struct session *s, uint64_t now)
     s->out_prefix = s->out.len;
     int r = build_batch(s, now, &line);
     if (r < 0) {
-        session_break(s, now, "out of memory");
+        session_break(s, now, r == -ENOBUFS ? "more requests than one session can have" : "out of memory");
         return false;
     }
     s->requests_wait = r == BATCH_FULL;
@@ -300,6 +300,18 @@ void session_requests_unreadable(struct session *s, uint64_t now, int code, cons
 }
 
 /* ---- time ---- */
+
+void session_requests_bound(struct session *s, uint64_t now)
+{
+    uint64_t at_least = now + s->options.connect_ms;
+    for (size_t i = 0; i < s->n_subs; i++)
+        if (s->subs[i].answer_by < at_least)
+            s->subs[i].answer_by = at_least;
+    LIST_EACH(link, &s->tables)
+        if (table_of_link(link)->reconf_by < at_least)
+            table_of_link(link)->reconf_by = at_least;
+    s->requests_wait = true;
+}
 
 void session_delete_stray(struct session *s, uint64_t sub_id)
 {
