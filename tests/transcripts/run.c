@@ -503,9 +503,24 @@ static const struct {
     {"counter", do_counter},
 };
 
-static void play_verb(struct run *r, const char *text)
+static bool about_tables(const struct run *r, size_t at)
 {
-    struct span rest = span_of(text), name = need_word(r, &rest);
+    static const char *const names[] = {"table ", "remove ", "reconf "};
+    for (size_t i = 0; i < ARRAY_LENGTH(names) && at < r->script->n; i++)
+        if (strncmp(r->script->at[at].text, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Both statements are about tables: these are told in a row. */
+static bool in_a_row(const struct run *r, size_t at, size_t other)
+{
+    return about_tables(r, at) && about_tables(r, other);
+}
+
+static void play_verb(struct run *r, size_t at)
+{
+    struct span rest = span_of(r->script->at[at].text), name = need_word(r, &rest);
     if (!rest.at)
         rest = SPAN("");
     bool setting = span_is(name, "set");
@@ -513,12 +528,12 @@ static void play_verb(struct run *r, const char *text)
         player_init(&r->player, &r->options);
         r->started = true;
     }
-    if (!setting)
+    if (!setting && !(at && in_a_row(r, at, at - 1)))
         nothing_left(r);
     for (size_t i = 0; i < ARRAY_LENGTH(verbs); i++)
         if (span_is(name, verbs[i].name)) {
             verbs[i].play(r, rest);
-            if (!setting)
+            if (!setting && !in_a_row(r, at, at + 1))
                 player_drain(&r->player);
             return;
         }
@@ -536,7 +551,7 @@ static size_t play_statement(struct run *r, size_t at)
     else if (*text == '<' || strncmp(text, "c<", 2) == 0)
         return play_block(r, at);
     else
-        play_verb(r, text);
+        play_verb(r, at);
     return 1;
 }
 
