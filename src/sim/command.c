@@ -147,8 +147,7 @@ static const char *send_line(const struct call *call, bool counts)
 
     buf_add_span(&line, word(call, 1));
     buf_add_text(&line, "\r\n");
-    EACH_MEANT(s, call)
-    {
+    EACH_MEANT(s, call) {
         AUTO_BUF struct buf event = BUF_INIT(4096);
 
         if (counts)
@@ -173,7 +172,7 @@ static const char *run_data(const struct call *call)
 static const char *run_bytes(const struct call *call)
 {
     EACH_MEANT(s, call)
-    session_say(s, word(call, 1));
+        session_say(s, word(call, 1));
     return NULL;
 }
 
@@ -185,8 +184,7 @@ static const char *run_flood(const struct call *call)
     if (!number(call, 1, 1, &n) || n > MAX_FLOOD)
         return not_a_number;
     memset(piece, 'x', sizeof(piece));
-    EACH_MEANT(s, call)
-    {
+    EACH_MEANT(s, call) {
         for (uint64_t left = n; left > 0; left -= left < sizeof(piece) ? left : sizeof(piece))
             session_say(s, span_make(piece, left < sizeof(piece) ? (size_t)left : sizeof(piece)));
     }
@@ -201,8 +199,7 @@ static const char *cut_later(const struct call *call, bool by_close, size_t at)
 
     if (!number(call, at + 1, 0, &n) || n == 0)
         return not_a_number;
-    EACH_MEANT(s, call)
-    {
+    EACH_MEANT(s, call) {
         s->cut_by_close = by_close;
         if (word_is(call, at, "after"))
             s->cut_at = s->history.last + n;
@@ -219,8 +216,7 @@ static const char *run_cut(const struct call *call)
 
     if (call->words->n > at)
         return cut_later(call, by_close, at);
-    EACH_MEANT(s, call)
-    {
+    EACH_MEANT(s, call) {
         if (s->conn && by_close)
             conn_close(s->conn, "cut");
         else if (s->conn)
@@ -233,8 +229,7 @@ static const char *run_stall(const struct call *call)
 {
     bool on = !word_is(call, 1, "off");
 
-    EACH_MEANT(s, call)
-    {
+    EACH_MEANT(s, call) {
         if (s->conn)
             conn_stall(s->conn, on);
     }
@@ -243,8 +238,7 @@ static const char *run_stall(const struct call *call)
 
 static const char *run_half_open(const struct call *call)
 {
-    EACH_MEANT(s, call)
-    {
+    EACH_MEANT(s, call) {
         if (s->conn) {
             conn_stall(s->conn, true);
             conn_deafen(s->conn);
@@ -260,7 +254,7 @@ static const char *run_swallow(const struct call *call)
     if (!number(call, 1, 1, &n))
         return not_a_number;
     EACH_MEANT(s, call)
-    s->swallow = n;
+        s->swallow = n;
     return NULL;
 }
 
@@ -317,13 +311,13 @@ static const char *run_loop(const struct call *call)
         if (!number(call, 2, 1, &delay_ms))
             return not_a_number;
         EACH_MEANT(s, call)
-        s->loop_at = s->history.last + delay_ms;
+            s->loop_at = s->history.last + delay_ms;
         return NULL;
     }
     if (!number(call, 1, 0, &delay_ms))
         return not_a_number;
     EACH_MEANT(s, call)
-    session_loop(s, delay_ms, false);
+        session_loop(s, delay_ms, false);
     return NULL;
 }
 
@@ -348,14 +342,13 @@ static const char *run_end(const struct call *call)
     if (!span_to_int(word(call, 1), &code))
         return not_a_number;
     EACH_MEANT(s, call)
-    session_end(s, code, text ? text : "Ended by the script", "end");
+        session_end(s, code, text ? text : "Ended by the script", "end");
     return NULL;
 }
 
 static const char *run_forget(const struct call *call)
 {
-    EACH_MEANT(s, call)
-    {
+    EACH_MEANT(s, call) {
         struct conn *c = s->conn;
 
         if (word_is(call, 1, "loop"))
@@ -375,8 +368,7 @@ static const char *run_unsubscribe(const struct call *call)
 
     if (!number(call, 1, 0, &id))
         return not_a_number;
-    EACH_MEANT(s, call)
-    {
+    EACH_MEANT(s, call) {
         struct subscription *sub = subscription_find(s, id);
 
         if (sub)
@@ -391,8 +383,7 @@ static const char *run_conf(const struct call *call)
 
     if (!number(call, 1, 0, &id))
         return not_a_number;
-    EACH_MEANT(s, call)
-    {
+    EACH_MEANT(s, call) {
         struct subscription *sub = subscription_find(s, id);
 
         if (sub)

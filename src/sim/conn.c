@@ -55,6 +55,16 @@ static void after_write(struct conn *c)
         conn_close(c, "closed");
 }
 
+void conn_finish(struct conn *c, bool by_reset)
+{
+    if (by_reset)
+        c->cut_after = true;
+    else
+        c->close_after = true;
+    if (c->out.len == 0 && c->fd >= 0)
+        after_write(c);
+}
+
 static void write_some(struct conn *c)
 {
     size_t most = most_to_write(c);

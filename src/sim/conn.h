@@ -62,6 +62,9 @@ void conn_close(struct conn *c, const char *cause);
 /* The same by a reset, dropping what waits. */
 void conn_reset(struct conn *c, const char *cause);
 
+/* Closes or resets it once everything that waits is written. */
+void conn_finish(struct conn *c, bool by_reset);
+
 /* Frees a closed one. */
 void conn_free(struct conn *c);
 

@@ -176,8 +176,8 @@ static const char *check_param(struct conn *c, enum rules rules, const struct pa
     const struct rule *rule = rule_of(p->name);
     const char *fault = encoding_fault(p->raw);
 
-    /* The official clients' note for the server's log. */
-    if (c->sim->options.lenient && span_is(p->name, "LS_cause"))
+    /* The official clients' notes for the server's log. */
+    if (c->sim->options.lenient && (span_is(p->name, "LS_cause") || span_is(p->name, "LS_old_session")))
         return NULL;
     if (!p->raw.at)
         sim_violation(c->sim, "client", "%.*s without '='", SPAN_ARG(p->name));

@@ -462,10 +462,10 @@ bool session_full(const struct session *s)
 static void take_next(struct session *s, struct note *note, struct buf *batch)
 {
     s->sent++;
-    if (s->swallow > 0)
-        s->swallow--;
-    else
+    if (s->swallow == 0)
         buf_add(batch, note->line, note->len);
+    else if (--s->swallow == 0)
+        s->cut_at = s->sent; /* nothing after what was lost may arrive: it is a stream */
     if (s->sent <= s->sent_most)
         return;
     s->sent_most = s->sent;
@@ -492,10 +492,8 @@ static bool misbehave(struct session *s, struct buf *batch, bool first_time)
     if (is_due(s->sent, s->cut_at, first_time ? f->cut_every : 0)) {
         s->cut_at = 0;
         session_say(s, buf_span(batch));
-        c->cut_after = !s->cut_by_close;
-        c->close_after = s->cut_by_close;
-        c->session = NULL;
         session_lost(s, "cut");
+        conn_finish(c, !s->cut_by_close);
         return true;
     }
     if (is_due(s->sent, s->loop_at, first_time ? f->loop_every : 0)) {
