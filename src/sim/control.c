@@ -199,7 +199,7 @@ static void check_request_id(struct session *s, struct span id)
 static struct session *find_session(struct conn *c, struct span id)
 {
     struct session *s = session_find(c->sim, id);
-    bool told;
+    unsigned told;
 
     if (s || id.len == 0)
         return s;

@@ -21,7 +21,7 @@
 struct old_session {
     struct list link;
     char *id; /* owned */
-    bool told;
+    unsigned told;
 };
 
 struct session *session_new(struct sim *sim, struct span adapter_set)
@@ -337,7 +337,7 @@ void session_loop(struct session *s, uint64_t delay_ms, bool close)
 
 /* --- the end --- */
 
-static void remember(struct sim *sim, struct session *s, bool told)
+static void remember(struct sim *sim, struct session *s, unsigned told)
 {
     struct old_session *old = memory_get(sizeof(*old));
 
@@ -369,11 +369,11 @@ static struct old_session *find_old(const struct sim *sim, struct span id)
     return NULL;
 }
 
-bool session_was(const struct sim *sim, struct span id, bool *ret_told)
+bool session_was(const struct sim *sim, struct span id, unsigned *ret_told)
 {
     const struct old_session *old = find_old(sim, id);
 
-    *ret_told = old && old->told;
+    *ret_told = old ? old->told : 0;
     return old;
 }
 
@@ -382,7 +382,7 @@ void session_tell(struct sim *sim, struct span id)
     struct old_session *old = find_old(sim, id);
 
     if (old)
-        old->told = true;
+        old->told++;
 }
 
 static void say_end(struct session *s, int code, const char *message)

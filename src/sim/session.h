@@ -83,8 +83,9 @@ void session_loop(struct session *s, uint64_t delay_ms, bool close);
 /* Ends it. With a MESSAGE, END is sent if it is bound; without, its stream falls silent. CAUSE is for the events. */
 void session_end(struct session *s, int code, const char *message, const char *cause);
 
-/* Whether a session with that ID lived once; TOLD: and its client was told that it does not any more. */
-bool session_was(const struct sim *sim, struct span id, bool *ret_told);
+/* Whether a session with that ID lived once; *RET_TOLD: how often its client was told that it does not any more. */
+bool session_was(const struct sim *sim, struct span id, unsigned *ret_told);
+/* Notes that the client was told. */
 void session_tell(struct sim *sim, struct span id);
 void session_forget_oldest(struct sim *sim);
 

@@ -28,10 +28,12 @@ class Client {
     this.told = new Map()
     this.states = []
     this.subscribed = 0
+    this.transport = transport
     this.client = new LightstreamerClient(`http://127.0.0.1:${port}`, adapterSet)
     this.client.connectionOptions.setForcedTransport(transport)
-    this.client.connectionOptions.setRetryDelay(200)
+    this.client.connectionOptions.setRetryDelay(3000)
     this.client.connectionOptions.setFirstRetryMaxDelay(50)
+    this.client.connectionOptions.setContentLength(8000)
     this.client.addListener({ onStatusChange: (status) => this.states.push(status) })
     this.client.connect()
   }
@@ -146,6 +148,8 @@ const scenarios = {
       await sim.run('wait drained')
     }
     await sim.run('burst TEST k1 20', 'cut', 'burst TEST k1 20')
+    await until(() => recoveries(sim).length >= 4, 'the last recovery')
+    await sim.run('wait drained')
     await sameEverywhere(sim, client, ['k1'], ['k2'])
     assert.strictEqual(sim.events.filter((e) => e.event === 'session').length, 1)
   },
@@ -170,6 +174,31 @@ const scenarios = {
     await sameEverywhere(sim, client, ['l1'], ['l2'])
     assert.strictEqual(sim.events.filter((e) => e.event === 'session').length, 1)
     assert.strictEqual(recoveries(sim).length, 0)
+  },
+
+  async 'a stream of limited length' (sim, client) {
+    client.subscribe('RAW', ['h1'])
+    await until(() => client.subscribed === 1, 'a subscription')
+    for (let i = 0; i < 20; i++) await sim.run('burst TEST h1 50', 'wait drained')
+    await sameEverywhere(sim, client, ['h1'])
+    assert.strictEqual(sim.events.filter((e) => e.event === 'session').length, 1)
+    assert.strictEqual(recoveries(sim).length, 0)
+    if (client.transport === 'HTTP-STREAMING') assert.ok(sim.events.filter((e) => e.cause === 'loop').length >= 3)
+  },
+
+  async 'a stream that is cut again and again' (sim, client) {
+    client.subscribe('MERGE', ['z1'])
+    client.subscribe('COMMAND', ['z2'])
+    await until(() => client.subscribed === 2, 'subscriptions')
+    await sim.run('session 1', 'rate 300', 'cut after 40')
+    for (let i = 1; i <= 4; i++) {
+      await until(() => recoveries(sim).length >= i, `recovery ${i}`)
+      await sim.run('wait bound', 'cut after 40')
+    }
+    await until(() => recoveries(sim).length >= 5, 'the last recovery')
+    await sim.run('wait bound', 'rate 0', 'wait drained')
+    await sameEverywhere(sim, client, ['z1'], ['z2'])
+    assert.strictEqual(sim.events.filter((e) => e.event === 'session').length, 1)
   },
 
   async 'a session that is forgotten' (sim, client) {
@@ -258,6 +287,7 @@ let failed = 0
 async function check (transport, condition, name) {
   const sim = new Sim(path, ['--lenient', '--strict', '--still', ...conditions[condition]])
   let fault = null
+  const t0 = Date.now()
   let client = null
   try {
     client = new Client(await sim.port(), transport)
@@ -266,15 +296,17 @@ async function check (transport, condition, name) {
   } catch (error) {
     fault = error
   }
+  const seen = sim.events.length
   if (client) client.disconnect()
-  await sim.event((e) => e.event === 'ended', 'the end').catch(() => {})
+  await until(() => sim.events.slice(seen).some((e) => e.event === 'ended' || e.event === 'unbound'), 'the end')
+    .catch((error) => { fault = fault || error })
   const status = await sim.stop()
   if (!fault && status !== 0) fault = new Error(`the simulator ended with ${status}`)
   const title = `${transport}, ${condition}: ${name}`
   if (!fault) passed++
   else failed++
-  console.log(`${fault ? 'not ok' : 'ok'} ${passed + failed} - ${title}`)
-  if (fault && process.env.VERBOSE) sim.events.forEach((e) => console.log("# " + JSON.stringify(e)))
+  console.log(`${fault ? 'not ok' : 'ok'} ${passed + failed} - ${title} (${Date.now() - t0} ms)`)
+  if (process.env.VERBOSE) sim.events.forEach((e) => console.log("# " + JSON.stringify(e)))
   if (fault) console.log(`${fault.stack}\n${sim.errors}`.replace(/^/gm, '# '))
 }
 
