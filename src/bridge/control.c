@@ -64,6 +64,22 @@ static struct link *named_link(struct request *q)
     return l;
 }
 
+/* Whether `table`, if given, is there: in `session`, or in any. */
+static bool table_exists(struct request *q)
+{
+    const char *session = q->texts[KEY_SESSION], *table = q->texts[KEY_TABLE];
+    if (!table)
+        return true;
+    LIST_EACH(at, &q->b->links) {
+        const struct link *l = link_of(at);
+        if (link_is_current(l) && (!session || strcmp(session, link_name(l)) == 0) &&
+            link_has_table(l, table))
+            return true;
+    }
+    fail(q, "there is no table \"%s\"", table);
+    return false;
+}
+
 /* ---- commands ---- */
 
 static int cmd_ping(struct request *q)
@@ -163,7 +179,7 @@ static int cmd_rows(struct request *q)
                                .limit = q->limit,
                                .max_bytes = ROWS_MAX_BYTES,
                                .after = q->texts[KEY_AFTER]};
-    if (q->texts[KEY_SESSION] && !named_link(q))
+    if ((q->texts[KEY_SESSION] && !named_link(q)) || !table_exists(q))
         return 0;
     json_text(q->reply, "run", q->b->run);
     int r = feed_rows(q->b->env.feed, &query, q->reply);

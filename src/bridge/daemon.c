@@ -165,7 +165,7 @@ static int on_terminate(sd_event_source *source UNUSED, const struct signalfd_si
     if (r < 0)
         return sd_event_exit(d->env->event, r);
     LIST_EACH(at, &d->bridge.links)
-        link_leave(link_of(at), "the daemon stops", false);
+        link_leave(link_of(at), "the daemon stops", "session disconnected", false);
     on_link_over(d);
     return 0;
 }

@@ -66,9 +66,17 @@ static bool next_row_after(const struct table *t, size_t pos, uint64_t row_id, s
     return false;
 }
 
-static bool prefix_matches(const struct replay *r, const struct feed *f)
+/* Whether the row's topic begins with the replay's prefix. Returns 1, 0, or -errno. */
+static int matches(struct feed *f, const struct replay *r, struct feed_table *t, struct item *item,
+                   const struct row *row)
 {
-    return span_starts(buf_span(&f->topic), span_make(r->prefix, r->prefix_len));
+    struct feed_item *fi;
+    int e = feed_table_prepare(t);
+    if (e == 0)
+        e = feed_table_item(t, item, &fi);
+    if (e == 0)
+        e = encode_topic(fi->encode, table_key(t->table, row), &f->topic);
+    return e < 0 ? e : span_starts(buf_span(&f->topic), span_make(r->prefix, r->prefix_len));
 }
 
 /* Writes the row's message to f->topic and f->payload. */
@@ -80,7 +88,7 @@ static int encode_replay(struct feed *f, struct feed_table *t, struct item *item
     return r < 0 ? r : encode_row(t->encode, fi->encode, &encoded, &f->topic, &f->payload);
 }
 
-/* How many rows match; stops when they are more than the limit. */
+/* How many rows match. */
 static int count_matches(struct feed *f, const struct replay *r, uint64_t *ret)
 {
     *ret = 0;
@@ -88,10 +96,10 @@ static int count_matches(struct feed *f, const struct replay *r, uint64_t *ret)
         struct item *item = NULL;
         struct row *row = NULL;
         while (t->table && table_next_row(t->table, &item, &row)) {
-            int e = encode_replay(f, t, item, row);
+            int e = matches(f, r, t, item, row);
             if (e < 0)
                 return e;
-            *ret += prefix_matches(r, f);
+            *ret += (uint64_t)e;
         }
     }
     return 0;
@@ -106,11 +114,13 @@ static int replay_one(struct feed *f, struct replay *r)
         while (r->table->table && next_row_after(r->table->table, r->pos, r->row_id, &item, &row)) {
             r->pos = item->pos;
             r->row_id = row->id;
-            int e = encode_replay(f, r->table, item, row);
+            int e = matches(f, r, r->table, item, row);
+            if (e == 0)
+                continue;
+            if (e > 0)
+                e = encode_replay(f, r->table, item, row);
             if (e < 0)
                 return e;
-            if (!prefix_matches(r, f))
-                continue;
             r->count++;
             f->counters.replayed++;
             e = feed_send(f);

@@ -284,17 +284,17 @@ void link_start(struct link *l)
 
 void link_stop(struct link *l, const char *reason)
 {
-    session_stop(l->session, clock_loop_ms(l->env->event), reason);
+    session_stop(l->session, clock_loop_ms(l->env->event), reason, "session disconnected");
     link_drain(l);
 }
 
-void link_leave(struct link *l, const char *reason, bool removed)
+void link_leave(struct link *l, const char *reason, const char *gap_reason, bool removed)
 {
     uint64_t now = clock_loop_ms(l->env->event);
     l->leaving = true;
     for (struct session_table *t = NULL; removed && (t = session_next_table(l->session, t));)
         session_remove_table(l->session, now, t, false);
-    session_stop(l->session, now, reason);
+    session_stop(l->session, now, reason, gap_reason);
     link_drain(l);
 }
 

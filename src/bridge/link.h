@@ -41,9 +41,9 @@ bool link_is_current(const struct link *l);
 void link_start(struct link *l);
 /* Ends the session, also on the server, until link_start(). */
 void link_stop(struct link *l, const char *reason);
-/* Ends it for good: env's over() is called once its gaps are out and the server was told (connect_ms at most). REMOVED: its tables
- * are told as deleted. */
-void link_leave(struct link *l, const char *reason, bool removed);
+/* Ends it for good: env's over() is called once its gaps are out and the server was told (connect_ms at most). REASON is
+ * reported; GAP_REASON, a constant, goes to the gaps. REMOVED: its tables are told as deleted. */
+void link_leave(struct link *l, const char *reason, const char *gap_reason, bool removed);
 /* Stopped, its events taken, its farewell said: may be freed. */
 bool link_is_over(const struct link *l);
 /* OTHER, which was to be over before this one starts, is. */
@@ -57,6 +57,7 @@ void link_drain(struct link *l);
 
 /* CONF says the same of the session itself, perhaps not of its tables; borrowed from now on. */
 void link_reconfigure(struct link *l, const struct conf_session *conf);
+bool link_has_table(const struct link *l, const char *name);
 int link_add_table(struct link *l, const struct conf_table *conf);
 void link_remove_table(struct link *l, const char *name, bool replaced);
 /* Of the kinds CONF_CHANGE_LIVE and CONF_CHANGE_RECONF. */

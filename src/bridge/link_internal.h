@@ -14,6 +14,7 @@ struct link {
     struct list farewells; /* requests whose answers nobody waits for */
     struct buf control_in; /* the response to the control request, until it is whole */
     enum { CONTROL_NONE, CONTROL_OPEN, CONTROL_ENDED, CONTROL_FED } control_end;
+    bool on_control_link; /* the last control request went to it */
     sd_event_source *timer;
     uint64_t timer_ms; /* what the timer is set to; UINT64_MAX: off */
     bool draining, leaving, held;

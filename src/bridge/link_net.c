@@ -20,6 +20,10 @@ enum {
     PASSWORD_FILE_MAX_BYTES = 64 << 10,
 };
 
+/* The commonest cause of control requests that fail while the stream works: a server behind a proxy. */
+#define ON_CONTROL_LINK                                                                                      \
+    " (at the server's control link; ignore_control_link = true keeps to the configured address)"
+
 int link_make_peer(struct link *l)
 {
     const struct conf_session *c = l->conf;
@@ -152,8 +156,8 @@ static void on_control_closed(void *userdata, const struct net_close *why)
     net_stream_free(TAKE(l->control));
     l->control_end = CONTROL_ENDED;
     if (why->failure != NET_EOF || too_long)
-        log_line(l->env->log, LOG_WARNING, l->name, NULL, "a control request failed: %s",
-                 too_long ? "a response too long" : why->text);
+        log_line(l->env->log, LOG_WARNING, l->name, NULL, "a control request failed: %s%s",
+                 too_long ? "a response too long" : why->text, l->on_control_link ? ON_CONTROL_LINK : "");
     link_drain(l);
 }
 
@@ -165,6 +169,7 @@ static void send_control(struct link *l, const struct session_action *a)
     const char *why;
     net_stream_free(TAKE(l->control));
     buf_clear(&l->control_in);
+    l->on_control_link = a->control_link != NULL;
     int r = build_url(l, a, &url, &why);
     if (r == 0)
         r = net_http_post(l->peer, buf_text(&url), a->body, l->conf->connect_ms, &control_handlers, l,

@@ -107,6 +107,11 @@ struct session_table *link_find_table(const struct link *l, const char *name)
     return NULL;
 }
 
+bool link_has_table(const struct link *l, const char *name)
+{
+    return link_find_table(l, name) != NULL;
+}
+
 void link_remove_table(struct link *l, const char *name, bool replaced)
 {
     struct session_table *t = link_find_table(l, name);

@@ -63,7 +63,7 @@ static int replace_session(struct bridge *b, struct link *old, const struct conf
 {
     struct link *made;
     /* The old link is left first: a hold or an end of it must find it leaving. */
-    link_leave(old, "the configuration changed", false);
+    link_leave(old, "the configuration changed", "session replaced", false);
     return bridge_add_link(b, conf, true, old, &made);
 }
 
@@ -97,7 +97,7 @@ static int change_sessions(struct bridge *b, const struct conf *old, const struc
         if (conf_find_session(new, old->sessions[i].name) || !l)
             continue;
         note(&c->removed, old->sessions[i].name, NULL);
-        link_leave(l, "no longer configured", true);
+        link_leave(l, "no longer configured", "session deleted", true);
     }
     for (size_t i = 0; i < new->n_sessions &&r == 0; i++) {
         const struct conf_session *before = conf_find_session(old, new->sessions[i].name);

@@ -330,6 +330,13 @@ int encode_row_json(const struct encode_table *t, const struct encode_item *i, c
     return buf_error(out);
 }
 
+int encode_topic(const struct encode_item *i, struct span key, struct buf *topic)
+{
+    buf_clear(topic);
+    topic_write(&i->topic, key, topic);
+    return buf_error(topic);
+}
+
 int encode_row(const struct encode_table *t, const struct encode_item *i, const struct encode_row *row,
                struct buf *topic, struct buf *payload)
 {

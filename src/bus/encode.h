@@ -71,6 +71,10 @@ struct encode_row {
 int encode_row(const struct encode_table *t, const struct encode_item *i, const struct encode_row *row,
                struct buf *topic, struct buf *payload);
 
+/* The topic alone, as encode_row() would write it for a row with KEY (cleared first): what a replay compares. Returns
+ * buf_error(TOPIC). */
+int encode_topic(const struct encode_item *i, struct span key, struct buf *topic);
+
 struct encode_event {
     enum encode_event_type type;
     uint64_t seq, time_us;

@@ -251,11 +251,11 @@ void session_start(struct session *s, uint64_t now)
     begin_session(s, now);
 }
 
-void session_stop(struct session *s, uint64_t now, const char *reason)
+void session_stop(struct session *s, uint64_t now, const char *reason, const char *gap_reason)
 {
     if (s->phase == SESSION_PHASE_STOPPED)
         return;
-    forget_session(s, "session disconnected", true);
+    forget_session(s, gap_reason, true);
     s->wake_at = NEVER;
     s->ask = false;
     session_set_phase(s, now, SESSION_PHASE_STOPPED);

@@ -38,8 +38,8 @@ void session_free(struct session *s);
 
 /* Connects: from stopped or refused, and at once where it waits for the next try; otherwise nothing. */
 void session_start(struct session *s, uint64_t now);
-/* Ends it, on the server too, until session_start(). REASON goes to the events and gaps. */
-void session_stop(struct session *s, uint64_t now, const char *reason);
+/* Ends it, on the server too, until session_start(). REASON is reported; GAP_REASON, a constant, goes to the gaps. */
+void session_stop(struct session *s, uint64_t now, const char *reason, const char *gap_reason);
 
 /* The answers to SESSION_ASK_CREDENTIALS; NULL: none. */
 void session_credentials(struct session *s, uint64_t now, const char *user, const char *password);

@@ -335,7 +335,7 @@ static void command(struct world *w, struct span line)
     case 'c': end_stream(w, SESSION_FAULT_PASSING); break;
     case 'C': end_stream(w, SESSION_FAULT_LASTING); break;
     case 's': session_start(w->session, w->now); break;
-    case 'S': session_stop(w->session, w->now, "stopped"); break;
+    case 'S': session_stop(w->session, w->now, "stopped", "session disconnected"); break;
     case 'k': answer_credentials(w, true); break;
     case 'K': answer_credentials(w, false); break;
     case 'h':
@@ -404,7 +404,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     settle(&w);
     while (span_cut(&input, '\n', &line))
         one_line(&w, line);
-    session_stop(w.session, w.now, "end");
+    session_stop(w.session, w.now, "end", "session disconnected");
     settle(&w);
     MUST(w.model.state == SESSION_DISCONNECTED && session_is_stopped(w.session));
     MUST(session_deadline(w.session) == UINT64_MAX);

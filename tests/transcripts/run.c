@@ -408,7 +408,7 @@ static void do_opened(struct run *r, struct span rest)
 static void do_stop(struct run *r, struct span rest)
 {
     AUTO_FREE char *reason = span_dup(rest);
-    session_stop(r->player.session, r->player.now, rest.len ? reason : NULL);
+    session_stop(r->player.session, r->player.now, rest.len ? reason : NULL, "session disconnected");
 }
 
 static void do_credentials_failed(struct run *r, struct span rest)
