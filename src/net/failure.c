@@ -17,7 +17,6 @@ static const struct failure_row rows[] = {
     {CURLE_PROXY, NET_PROXY, "the proxy refused", "proxy", false},
     {CURLE_COULDNT_CONNECT, NET_CONNECT, "cannot connect", "url", false},
     {CURLE_INTERFACE_FAILED, NET_CONNECT, "cannot connect", "url", false},
-    {CURLE_OPERATION_TIMEDOUT, NET_TIMEOUT, "no connection in time", "connect_ms", false},
     {CURLE_SSL_CONNECT_ERROR, NET_TLS, "the TLS handshake failed", NULL, true},
     {CURLE_SSL_SHUTDOWN_FAILED, NET_TLS, "TLS did not end in good order", NULL, true},
     {CURLE_SSL_CIPHER, NET_TLS, "no TLS cipher in common", NULL, true},
@@ -117,6 +116,10 @@ static void close_with(struct net_stream *s, const struct failure_row *row, int 
 
 void failure_of_curl(struct net_stream *s, CURLcode code)
 {
+    if (code == CURLE_OPERATION_TIMEDOUT) {
+        failure_of_deadline(s);
+        return;
+    }
     long tunnel = info_long(s, CURLINFO_HTTP_CONNECTCODE);
     if (tunnel >= 300) {
         struct failure_row row = {code, NET_PROXY, "the proxy refused the tunnel", "proxy", false};

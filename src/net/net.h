@@ -1,7 +1,7 @@
 /* Connections to Lightstreamer servers: libcurl's multi interface and wslay on sd-event. The only folder with curl.h
  * and wslay.h. Knows bytes and HTTP; knows nothing of sessions.
  *
- * Every call below may be made from within a handler, but for net_free(). What changes a connection takes effect in
+ * SIGPIPE has to be ignored. Every call below may be made from within a handler, but for net_free(). What changes a connection takes effect in
  * the loop's next turn. */
 #pragma once
 

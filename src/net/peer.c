@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "net/internal.h"
 
@@ -171,10 +172,20 @@ static CURLcode configure_proxy(const struct net_peer *p, struct net_stream *s)
     return code;
 }
 
+/* libcurl's own sockets would be inherited by child processes. */
+static curl_socket_t open_socket(void *userdata UNUSED, curlsocktype purpose UNUSED,
+                                 struct curl_sockaddr *address)
+{
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 static CURLcode configure_transport(const struct net_peer *p, struct net_stream *s)
 {
     CURLcode code = CURLE_OK;
     SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    /* A name whose resolver hangs is left to its thread: otherwise libcurl would stop the loop until it answers. */
+    SET(CURLOPT_QUICK_EXIT, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_TCP_NODELAY, 1L);

@@ -1,5 +1,12 @@
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "net_fixture.h"
 
@@ -141,6 +148,68 @@ START_TEST(a_name_that_does_not_resolve)
 }
 END_TEST
 
+/* A peer in place of the fixture's. */
+static void with_options(const struct net_peer_options *options)
+{
+    net_peer_free(f.peer);
+    ck_assert_int_eq(net_peer_new(f.net, options, &f.peer), 0);
+}
+
+/* Stands before libc's: a resolver that answers only when the test lets it. */
+static int resolver_pipe[2];
+static atomic_int resolver_calls, resolver_answers;
+
+int getaddrinfo(const char *name, const char *service UNUSED, const struct addrinfo *hints UNUSED,
+                struct addrinfo **ret UNUSED)
+{
+    ck_assert_str_ne(name, "");
+    resolver_calls++;
+    struct pollfd p = {.fd = resolver_pipe[0], .events = POLLIN};
+    if (strcmp(name, "slow.invalid") == 0)
+        poll(&p, 1, 2 * WAIT_MS);
+    resolver_answers++;
+    return EAI_NONAME;
+}
+
+START_TEST(a_resolver_that_hangs_does_not_stop_the_loop)
+{
+    ck_assert_int_eq(pipe(resolver_pipe), 0);
+    with_options(&(struct net_peer_options){.connect_ms = 200});
+    uint64_t start = fixture_now_ms();
+    if (_i)
+        owner_ws(&o, "http://slow.invalid/");
+    else
+        owner_post(&o, "http://slow.invalid/", "a", 0);
+    expect_closed(NET_TIMEOUT, 0, "while the name was being resolved (connect_ms)");
+    owner_done(&o);
+    fixture_settle(&f);
+    ck_assert_uint_lt(fixture_now_ms() - start, WAIT_MS);
+    ck_assert_int_eq(resolver_calls, 1);
+    ck_assert_int_eq(resolver_answers, 0);
+    ck_assert_int_eq(write(resolver_pipe[1], "", 1), 1);
+    RUN_UNTIL(&f, resolver_answers);
+}
+END_TEST
+
+START_TEST(no_child_inherits_a_connection)
+{
+    post("a");
+    DIR *d = opendir("/proc/self/fd");
+    int checked = 0;
+    for (struct dirent *e; (e = readdir(d));) {
+        struct sockaddr_in a = {0};
+        socklen_t n = sizeof a;
+        int fd = atoi(e->d_name);
+        if (getpeername(fd, (struct sockaddr *)&a, &n) == 0 && ntohs(a.sin_port) == f.server.port) {
+            ck_assert_int_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+            checked++;
+        }
+    }
+    closedir(d);
+    ck_assert_int_eq(checked, 1);
+}
+END_TEST
+
 static const struct {
     const char *answer, *words;
     int status;
@@ -183,13 +252,6 @@ START_TEST(a_head_without_end)
     ck_assert_int_eq(o.opened, 0);
 }
 END_TEST
-
-/* A peer in place of the fixture's. */
-static void with_options(const struct net_peer_options *options)
-{
-    net_peer_free(f.peer);
-    ck_assert_int_eq(net_peer_new(f.net, options, &f.peer), 0);
-}
 
 START_TEST(the_head_comes_too_late)
 {
@@ -488,6 +550,7 @@ static TCase *streams(void)
     tcase_add_test(t, a_compressed_stream_is_delivered_at_once);
     tcase_add_test(t, a_stream_started_in_a_handler);
     tcase_add_test(t, no_url_no_stream);
+    tcase_add_test(t, no_child_inherits_a_connection);
     return t;
 }
 
@@ -499,6 +562,7 @@ static TCase *failures(void)
     tcase_add_test(t, no_answer_at_all);
     tcase_add_test(t, a_port_where_nobody_listens);
     tcase_add_test(t, a_name_that_does_not_resolve);
+    tcase_add_loop_test(t, a_resolver_that_hangs_does_not_stop_the_loop, 0, 2);
     tcase_add_loop_test(t, another_status_than_200, 0, ARRAY_LENGTH(refusals));
     tcase_add_loop_test(t, what_is_not_http, 0, 2);
     tcase_add_test(t, a_head_without_end);
