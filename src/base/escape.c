@@ -4,8 +4,8 @@ static const char hex_digits[] = "0123456789ABCDEF";
 
 static bool percent_plain(unsigned char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_' ||
-           c == '.' || c == '~' || c == '*' || c == ',';
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
+           c == '_' || c == '.' || c == '~' || c == '*' || c == ',';
 }
 
 void escape_percent(struct buf *out, struct span s)
@@ -62,7 +62,10 @@ static int utf8_step(struct span s)
     unsigned char lead = (unsigned char)s.at[0];
     if (lead < 0x80)
         return 1;
-    int length = lead >= 0xc2 && lead <= 0xdf ? 2 : lead >= 0xe0 && lead <= 0xef ? 3 : lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
+    int length = lead >= 0xc2 && lead <= 0xdf   ? 2
+                 : lead >= 0xe0 && lead <= 0xef ? 3
+                 : lead >= 0xf0 && lead <= 0xf4 ? 4
+                                                : 0;
     if (!length)
         return -1;
     for (int i = 1; i < length; i++) {
@@ -107,11 +110,10 @@ size_t utf8_bad_length(struct span s)
 
 /* 0: goes out as it is; 1: as \u00XX; else the letter of its short escape. */
 static const char json_escapes[256] = {
-    [0] = 1,    [1] = 1,    [2] = 1,    [3] = 1,    [4] = 1,    [5] = 1,     [6] = 1,     [7] = 1,
-    [8] = 'b',  [9] = 't',  [10] = 'n', [11] = 1,   [12] = 'f', [13] = 'r',  [14] = 1,    [15] = 1,
-    [16] = 1,   [17] = 1,   [18] = 1,   [19] = 1,   [20] = 1,   [21] = 1,    [22] = 1,    [23] = 1,
-    [24] = 1,   [25] = 1,   [26] = 1,   [27] = 1,   [28] = 1,   [29] = 1,    [30] = 1,    [31] = 1,
-    ['"'] = '"', ['\\'] = '\\',
+    [0] = 1,   [1] = 1,    [2] = 1,  [3] = 1,    [4] = 1,    [5] = 1,     [6] = 1,       [7] = 1,  [8] = 'b',
+    [9] = 't', [10] = 'n', [11] = 1, [12] = 'f', [13] = 'r', [14] = 1,    [15] = 1,      [16] = 1, [17] = 1,
+    [18] = 1,  [19] = 1,   [20] = 1, [21] = 1,   [22] = 1,   [23] = 1,    [24] = 1,      [25] = 1, [26] = 1,
+    [27] = 1,  [28] = 1,   [29] = 1, [30] = 1,   [31] = 1,   ['"'] = '"', ['\\'] = '\\',
 };
 
 static void json_escape_one(struct buf *out, unsigned char c)

@@ -59,7 +59,7 @@ static int make_feed_table(struct link *l, const struct conf_table *conf, struct
 static const char *frequency_of(const struct conf_table *conf)
 {
     /* RAW knows no frequency; "unlimited" is the server's default in every mode. */
-    return conf->mode == CONF_MODE_RAW && strcmp(conf->max_frequency, "unlimited") == 0 ? NULL
+    return conf->mode == CONF_MODE_RAW && strncmp(conf->max_frequency, "un", 2) == 0 ? NULL
                                                                                         : conf->max_frequency;
 }
 

@@ -96,11 +96,10 @@ static void rule_mode(const struct rule *r)
         else if (t->snapshot && raw)
             RULE_FAULT(r, "snapshot", "expected false, found true: there is no snapshot in mode RAW");
     }
-    if (given(r->node, "buffer_size") && (raw || t->mode == CONF_MODE_COMMAND))
-        RULE_FAULT(r, "buffer_size", "is for the modes MERGE and DISTINCT, found mode %s",
-                   conf_mode_name(t->mode));
-    if (raw && given(r->node, "max_frequency") && strcmp(t->max_frequency, "unlimited") != 0)
-        RULE_FAULT(r, "max_frequency", "expected \"unlimited\": updates are not filtered in mode RAW");
+    /* "unfiltered" says what RAW is; a buffer_size that the server will not look at contradicts nothing. */
+    if (raw && given(r->node, "max_frequency") && strncmp(t->max_frequency, "un", 2) != 0)
+        RULE_FAULT(r, "max_frequency",
+                   "expected \"unlimited\" or \"unfiltered\": updates are not filtered in mode RAW");
     if (t->mode != CONF_MODE_COMMAND && given(r->node, "second_level"))
         RULE_FAULT(r, "second_level", "is for mode COMMAND, found mode %s", conf_mode_name(t->mode));
 }
