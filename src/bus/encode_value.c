@@ -80,6 +80,8 @@ static void skip_blanks(struct json_copy *j)
 
 static void copy(struct json_copy *j, size_t n)
 {
+    if (!n)
+        return;
     buf_add(j->out, j->in.at + j->at, n);
     j->at += n;
 }

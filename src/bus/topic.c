@@ -117,7 +117,8 @@ void topic_write(const struct topic *t, struct span key, struct buf *out)
 {
     size_t from = 0;
     for (size_t i = 0; i < t->n_keys; i++) {
-        buf_add(out, t->text.at + from, t->keys[i] - from);
+        if (t->keys[i] > from)
+            buf_add(out, t->text.at + from, t->keys[i] - from);
         add_utf8(out, key);
         from = t->keys[i];
     }

@@ -8,7 +8,7 @@
  *   !zN          from here on bytes come N at a time, borrowed; !y: kept after the first event of each
  *   !aMIF        adds a table in mode M (M D C R) with I items and F fields (digits, 0: unknown); !d !D removes, replaces the first
  *   !f           asks for another frequency for the first
- *   !>text       a line of the answer to a control request; !x !X: that answer ends well, badly
+ *   !>text       a line of the answer to a control request; !x: that answer ends
  *   +N           N ms pass; =: as many as the session wants to wait
  *   other        a line of the stream; !.text: the start of one
  *
@@ -350,7 +350,6 @@ static void command(struct world *w, struct span line)
     case 'f': reconf(w); break;
     case '>': feed_line(w, line, true); break;
     case 'x': end_control(w); break;
-    case 'X': end_control(w); break;
     case '.': feed(w, line, false); break;
     default: break;
     }
