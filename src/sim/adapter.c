@@ -45,7 +45,7 @@ static const struct adapter adapters[] = {
     {"DEFAULT", "DEFAULT", "CHART:*:TICK", CHART_FIELDS, DISTINCT, NULL, source_chart_step},
     {"DEFAULT", "DEFAULT", "ACCOUNT:*", ACCOUNT_FIELDS, MERGE, source_account_begin, source_account_step},
     {"DEFAULT", "DEFAULT", "TRADE:*", "CONFIRMS OPU WOU", DISTINCT, NULL, source_trade_step},
-    {"LOADTEST", NULL, "*", NULL, ANY, source_load_begin, source_load_step},
+    {"LOAD_TESTS", NULL, "*", NULL, ANY, source_load_begin, source_load_step},
     {"TEST", NULL, "*", NULL, ANY, NULL, NULL},
 };
 
