@@ -22,13 +22,16 @@ def wait_until(condition, what, timeout_s=None):
     """Calls CONDITION until it is true, and returns what it said. WHAT (a text, or a function that makes one) is
     the complaint when it never is."""
     end = time.monotonic() + (timeout_s or PATIENCE_S)
+    pause_s = 0.005
     while True:
+        begun = time.monotonic()
         found = condition()
         if found:
             return found
-        if time.monotonic() > end:
+        if begun > end:
             raise Timeout(what() if callable(what) else f"waited in vain for {what}")
-        time.sleep(0.005)
+        # What takes long to find out is not asked all the time.
+        time.sleep(max(pause_s, min(2 * (time.monotonic() - begun), 0.5)))
 
 
 def command(program, *arguments):
