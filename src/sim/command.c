@@ -527,7 +527,7 @@ static const struct command {
     {"late", 2, 2, run_late},
     {"keep", 1, 1, run_keep},
     {"prog", 1, 1, run_prog},
-    {"drop", 1, 1, run_drop},
+    {"drop", 0, 1, run_drop},
     {"subok", 2, 2, run_subok},
     {"quit", 0, 1, run_quit},
     {"wait", 1, 3, NULL},

@@ -176,6 +176,8 @@ static void obey(struct control *r, enum rules rules)
     };
     const struct refusal *refusal = faults_refuse(&r->conn->sim->faults, REQUEST_CONTROL);
 
+    if (refusal && rules == RULES_ADD)
+        check_sub_id(r, params_number(r->params, "LS_subId", 0)); /* it is spent all the same */
     if (refusal)
         fail(r, refusal->code, refusal->text ? refusal->text : "Refused by the script");
     else
