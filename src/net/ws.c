@@ -161,6 +161,13 @@ static void shake_hands(struct ws *w, struct span head, struct span rest)
     }
 }
 
+/* Whatever else speaks there shows in its first bytes, and may never end a head. */
+static bool speaks_http(struct span head)
+{
+    struct span word = SPAN("HTTP/1.");
+    return span_starts(head.len < word.len ? word : head, head.len < word.len ? head : word);
+}
+
 static void take_head(struct ws *w, struct span bytes)
 {
     size_t before = w->head.len;
@@ -170,6 +177,10 @@ static void take_head(struct ws *w, struct span bytes)
         return;
     }
     struct span all = buf_span(&w->head);
+    if (!speaks_http(all)) {
+        fail(w, NET_GARBAGE, "the WebSocket handshake failed", "the answer is not HTTP/1.1");
+        return;
+    }
     size_t length = ws_handshake_head_length(all, before);
     if (length)
         shake_hands(w, span_make(all.at, length), span_from(all, length));
