@@ -6,11 +6,11 @@
 #include "base/util.h"
 
 struct buf {
-    char *at;     /* owned; NULL while nothing was ever added */
-    size_t len;   /* bytes in use */
-    size_t cap;   /* bytes allocated */
-    size_t max;   /* bytes it may ever hold */
-    int error;    /* 0, -ENOMEM, or -ENOBUFS: max would have been passed */
+    char *at;   /* owned; NULL while nothing was ever added */
+    size_t len; /* bytes in use */
+    size_t cap; /* bytes allocated */
+    size_t max; /* bytes it may ever hold */
+    int error;  /* 0, -ENOMEM, or -ENOBUFS: max would have been passed */
 };
 
 #define BUF_INIT(max_bytes) ((struct buf){.max = (max_bytes)})

@@ -7,7 +7,8 @@
 #include "base/util.h"
 
 struct list {
-    struct list *next, *previous; /* a head that is empty, and an item that is in no list, point to themselves */
+    struct list *next,
+        *previous; /* a head that is empty, and an item that is in no list, point to themselves */
 };
 
 static inline void list_init(struct list *l)

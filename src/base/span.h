@@ -12,9 +12,9 @@ struct span {
 };
 
 /* For a printf format: printf("%.*s", SPAN_ARG(s)). Cut at INT_MAX. */
-#define SPAN_ARG(s)  (int)((s).len > INT32_MAX ? INT32_MAX : (s).len), (s).at ? (s).at : ""
-#define SPAN(text)   ((struct span){(text), sizeof(text) - 1}) /* of a string literal */
-#define SPAN_EMPTY   ((struct span){NULL, 0})
+#define SPAN_ARG(s) (int)((s).len > INT32_MAX ? INT32_MAX : (s).len), (s).at ? (s).at : ""
+#define SPAN(text)  ((struct span){(text), sizeof(text) - 1}) /* of a string literal */
+#define SPAN_EMPTY  ((struct span){NULL, 0})
 
 /* The whole of a NUL-terminated string; NULL gives the empty span. */
 static inline struct span span_of(const char *text)
