@@ -105,8 +105,8 @@ static struct span attribute(struct span cookie, const char *name)
     return value;
 }
 
-/* libcurl takes a Set-Cookie line from us without knowing whose it is: it would send one that names no domain to every
- * host. So the domain is checked here, and added where it is missing. */
+/* libcurl takes a Set-Cookie line from us without knowing whose it is: it would send one that names no domain
+ * to every host. So the domain is checked here, and added where it is missing. */
 int cookies_take(CURL *easy, const struct target *t, struct span value)
 {
     AUTO_BUF struct buf line = BUF_INIT(COOKIE_MAX);

@@ -84,7 +84,8 @@ static void refine_connect(const struct net_stream *s, struct failure_row *row, 
         *detail = strerror((int)error);
 }
 
-/* With TLS 1.3 a server refuses our certificate only after the handshake, and libcurl calls that a failed read. */
+/* With TLS 1.3 a server refuses our certificate only after the handshake, and libcurl calls that a failed
+ * read. */
 static bool certificate_alert(const struct net_stream *s)
 {
     return strstr(s->error, "alert") && (strstr(s->error, "certificate") || strstr(s->error, "unknown ca"));

@@ -1,7 +1,9 @@
-/* What the rooms of net/ share: the multi handle on the loop, a peer, and the life that both kinds of stream have in common.
+/* What the rooms of net/ share: the multi handle on the loop, a peer, and the life that both kinds of stream
+ * have in common.
  *
- * libcurl forbids most of its calls from within its callbacks, and that is where data() and opened() run. So whatever changes a
- * transfer (start, resume, send, stop) is only noted there, and done by stream_work() in the loop's next turn. */
+ * libcurl forbids most of its calls from within its callbacks, and that is where data() and opened() run. So
+ * whatever changes a transfer (start, resume, send, stop) is only noted there, and done by stream_work() in
+ * the loop's next turn. */
 #pragma once
 
 #include <curl/curl.h>
@@ -11,9 +13,8 @@
 #include "net/target.h"
 
 enum {
-    NET_STREAM_BUFFER =
-        512 *
-        1024, /* one read of a stream: what a socket holds after a busy moment, so that one turn takes it all */
+    NET_STREAM_BUFFER = 512 * 1024, /* one read of a stream: what a socket holds after a busy moment, so that
+                                       one turn takes it all */
     NET_REQUEST_BUFFER = 16 * 1024, /* one read of a control request's answer */
     NET_HEAD_MAX = 64 * 1024, /* a response's head: a server that never ends it must not fill the memory */
     NET_TEXT_MAX = 512,       /* a sentence in net_close */
@@ -50,13 +51,15 @@ enum stream_state {
 
 /* What differs between a POST and a WebSocket. */
 struct stream_kind {
-    /* libcurl is through with the transfer: a POST's end, or a WebSocket's connection (or why there is none). */
+    /* libcurl is through with the transfer: a POST's end, or a WebSocket's connection (or why there is
+     * none). */
     void (*done)(struct net_stream *s, CURLcode code);
     /* Something was noted: resume, send, more to read. Not on closed streams. */
     void (*work)(struct net_stream *s);
     /* The easy handle is about to leave the multi handle, and its connection with it. May be NULL. */
     void (*leave)(struct net_stream *s);
-    /* The stream goes: the last chance to say good-bye. Its easy handle is still in the multi handle if it ever was. */
+    /* The stream goes: the last chance to say good-bye. Its easy handle is still in the multi handle if it
+     * ever was. */
     void (*stop)(struct net_stream *s);
     void (*counters)(struct net_stream *s, uint64_t *ret_received, uint64_t *ret_sent);
 };
@@ -76,11 +79,11 @@ struct net_stream {
     struct target target;
     sd_event_source *deadline;
     uint64_t total_until; /* CLOCK_MONOTONIC µs; 0: no bound once open */
-    int64_t total_ms;
     char error[CURL_ERROR_SIZE];
 };
 
-/* Creates what both kinds have; the caller's object embeds S (zeroed) and frees itself when this fails. Returns 0, -EINVAL for a URL that net_url() did not make, -ENOMEM. */
+/* Creates what both kinds have; the caller's object embeds S (zeroed) and frees itself when this fails.
+ * Returns 0, -EINVAL for a URL that net_url() did not make, -ENOMEM. */
 int stream_init(struct net_stream *s, struct net_peer *p, const struct stream_kind *kind, const char *url,
                 const struct net_handlers *handlers, void *userdata);
 /* Undoes it; fine on a half-made stream. */
@@ -103,7 +106,8 @@ static inline bool stream_deaf(const struct net_stream *s)
 
 /* The options that every transfer of the peer has. Returns 0 or -ENOMEM. */
 int peer_configure(const struct net_peer *p, struct net_stream *s);
-/* The user's headers, then those of OURS ("name: value", NULL at the end) whose names the user has not taken. Returns 0 or -ENOMEM. */
+/* The user's headers, then those of OURS ("name: value", NULL at the end) whose names the user has not taken.
+ * Returns 0 or -ENOMEM. */
 int peer_headers(const struct net_peer *p, const char *const *ours, struct curl_slist **ret);
 /* Frees a peer that its owner has freed once its last stream is gone. */
 void peer_release(struct net_peer *p);

@@ -184,7 +184,8 @@ static CURLcode configure_transport(const struct net_peer *p, struct net_stream 
     CURLcode code = CURLE_OK;
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    /* A name whose resolver hangs is left to its thread: otherwise libcurl would stop the loop until it answers. */
+    /* A name whose resolver hangs is left to its thread: otherwise libcurl would stop the loop until it
+     * answers. */
     SET(CURLOPT_QUICK_EXIT, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -192,7 +193,8 @@ static CURLcode configure_transport(const struct net_peer *p, struct net_stream 
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_IDLE_S);
     SET(CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_INTERVAL_S);
-    /* libcurl gives each of several addresses its share of this; the stream's own deadline bounds the whole. */
+    /* libcurl gives each of several addresses its share of this; the stream's own deadline bounds the
+     * whole. */
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)p->connect_ms);
     return code;
 }

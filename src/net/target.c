@@ -25,7 +25,8 @@ static void curl_text_cleanup(char **text)
 }
 #define AUTO_CURL_TEXT CLEANUP(curl_text_cleanup)
 
-/* Copies one part into *RET, so that everything in a target is malloc's. A part that is not there leaves NULL. */
+/* Copies one part into *RET, so that everything in a target is malloc's. A part that is not there leaves
+ * NULL. */
 static int part(CURLU *u, CURLUPart what, unsigned flags, char **ret)
 {
     AUTO_CURL_TEXT char *text = NULL;
@@ -48,7 +49,8 @@ static int join(const char *a, const char *separator, const char *b, char **ret)
     return *ret ? 0 : -ENOMEM;
 }
 
-/* Names in other alphabets go out in Punycode; where libcurl cannot do that, it will say so when it resolves. */
+/* Names in other alphabets go out in Punycode; where libcurl cannot do that, it will say so when it
+ * resolves. */
 static int host_part(CURLU *u, char **ret)
 {
     int r = part(u, CURLUPART_HOST, CURLU_PUNYCODE, ret);
@@ -200,7 +202,8 @@ static bool has_part(CURLU *u, CURLUPart what)
     return curl_url_get(u, what, &text, 0) == CURLUE_OK;
 }
 
-/* A control link says where, and nothing else: user information, a query or a scheme in it is none of its business. */
+/* A control link says where, and nothing else: user information, a query or a scheme in it is none of its
+ * business. */
 static int parse_link(const char *scheme, const char *control_link, CURLU *ret)
 {
     struct span link = span_of(control_link);

@@ -14,8 +14,8 @@ enum {
     WS_CLOSE_NORMAL = 1000,
 };
 
-/* A WebSocket over a connection that libcurl made and we use: its easy handle stays in the multi handle, done as far as
- * libcurl is concerned, while the socket is watched from here. */
+/* A WebSocket over a connection that libcurl made and we use: its easy handle stays in the multi handle, done
+ * as far as libcurl is concerned, while the socket is watched from here. */
 struct ws {
     struct net_stream s;
     struct ws_frames *frames;
@@ -25,8 +25,8 @@ struct ws {
     struct buf head; /* the handshake's answer so far */
     struct buf kept; /* input that a pause found already read */
     struct buf out;  /* to be sent */
-    CURLcode
-        send_error;  /* nothing can be sent any more; what is still to be read comes first, and may say why */
+    /* Nothing can be sent any more. What is still to be read comes first, and may say why. */
+    CURLcode send_error;
     bool read_again; /* there may be input that the socket does not tell of: in TLS, or in `kept` */
     uint64_t received, sent;
 };
@@ -41,7 +41,8 @@ static bool may_read(const struct ws *w)
     return !stream_deaf(&w->s) && (w->s.state == STREAM_OPENING || !w->s.paused);
 }
 
-/* Nothing to wait for means no watching at all: epoll reports a hang-up even to those who asked for nothing. */
+/* Nothing to wait for means no watching at all: epoll reports a hang-up even to those who asked for
+ * nothing. */
 static void watch(struct ws *w)
 {
     uint32_t events = (may_read(w) ? (uint32_t)EPOLLIN : 0) | (w->out.len ? (uint32_t)EPOLLOUT : 0);
@@ -111,7 +112,8 @@ static void handle(struct ws *w, const struct ws_event *e)
     }
 }
 
-/* Hands on what was fed; what a pause leaves over is kept, for the memory it stands in is soon somebody else's. */
+/* Hands on what was fed; what a pause leaves over is kept, for the memory it stands in is soon somebody
+ * else's. */
 static void drain(struct ws *w)
 {
     struct ws_event e = {.what = WS_PONG};
@@ -186,9 +188,9 @@ static void take_head(struct ws *w, struct span bytes)
         shake_hands(w, span_make(all.at, length), span_from(all, length));
 }
 
-/* Fills the loop's scratch memory. Without TLS one read is enough: the socket tells when there is more. With TLS it may
- * not know of what has been decrypted already, so go on until there is nothing. Returns how many bytes are there; *RET_CODE
- * says why there are no more (CURLE_OK with 0 bytes: the end). */
+/* Fills the loop's scratch memory. Without TLS one read is enough: the socket tells when there is more. With
+ * TLS it may not know of what has been decrypted already, so go on until there is nothing. Returns how many
+ * bytes are there; *RET_CODE says why there are no more (CURLE_OK with 0 bytes: the end). */
 static size_t fill(struct ws *w, CURLcode *ret_code)
 {
     size_t len = 0, n = 1;
@@ -232,7 +234,8 @@ static void try_to_send(struct ws *w)
     }
 }
 
-/* Whatever was done: send what it queued, watch for what is wanted now, and come back for what no socket tells of. */
+/* Whatever was done: send what it queued, watch for what is wanted now, and come back for what no socket
+ * tells of. */
 static void settle(struct ws *w)
 {
     try_to_send(w);
@@ -244,7 +247,8 @@ static void settle(struct ws *w)
 static int on_io(sd_event_source *source UNUSED, int fd UNUSED, uint32_t revents, void *userdata)
 {
     struct ws *w = userdata;
-    if ((revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) && may_read(w))
+    /* What was kept comes before what the socket has: ws_work() is on its way. */
+    if ((revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) && may_read(w) && w->kept.len == 0)
         read_some(w);
     settle(w);
     return 0;
@@ -404,13 +408,8 @@ int net_ws_send(struct net_stream *s, struct span text)
         return 1;
     if (text.len > NET_SEND_MAX || w->out.len > NET_SEND_MAX - text.len)
         return -ENOBUFS;
-    const size_t before = w->out.len;
     int r = ws_frames_write(w->frames, WS_OPCODE_TEXT, text, &w->out);
-    if (r < 0) {
-        w->out.len = before;
-        w->out.error = 0;
-        return r;
-    }
-    stream_wake(s);
-    return 0;
+    if (r == 0)
+        stream_wake(s);
+    return r;
 }

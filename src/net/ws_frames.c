@@ -6,15 +6,14 @@
 
 enum { FRAME_HEAD_MAX = 14 };
 
-/* wslay reads through a small buffer of its own. The text it reports also stands in what we fed, so that a frame of any
- * size leaves here in one piece; only where it stands has to be counted along. */
+/* wslay reads through a small buffer of its own. The text it reports also stands in what we fed, so that a
+ * frame of any size leaves here in one piece; only where it stands has to be counted along. */
 struct ws_frames {
     wslay_frame_context_ptr wslay;
     struct span input; /* as fed */
     size_t taken;      /* bytes of it that wslay has */
-    ptrdiff_t
-        used; /* bytes of it that belong to what next() has returned, or to a frame's head; negative while a head
-                          began in an earlier input */
+    ptrdiff_t used;    /* bytes of it that belong to what next() has returned, or to a frame's head; negative
+                          while a head began in an earlier input */
     bool in_frame, in_message, final;
     uint8_t opcode;
     uint64_t left; /* payload bytes of this frame still to come */
@@ -132,7 +131,8 @@ static void begin_frame(struct ws_frames *f, const struct wslay_frame_iocb *io)
         f->in_message = !io->fin;
 }
 
-/* The part of a frame that wslay has now: 1 with *IO filled, 0 when more input is needed, or wslay's error. */
+/* The part of a frame that wslay has now: 1 with *IO filled, 0 when more input is needed, or wslay's
+ * error. */
 static ssize_t next_part(struct ws_frames *f, struct wslay_frame_iocb *io)
 {
     for (;;) {

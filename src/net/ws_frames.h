@@ -1,7 +1,9 @@
-/* WebSocket frames (RFC 6455, section 5) out of bytes in any chunking, and back; by wslay's frame reader and writer. No I/O.
+/* WebSocket frames (RFC 6455, section 5) out of bytes in any chunking, and back; by wslay's frame reader and
+ * writer. No I/O.
  *
- * Text is handed on as it comes, frame by frame and part by part: nothing waits for the end of a frame or of a message,
- * so that neither needs a limit. It is not looked at: ill-formed UTF-8 is the reader's business. */
+ * Text is handed on as it comes, frame by frame and part by part: nothing waits for the end of a frame or of
+ * a message, so that neither needs a limit. It is not looked at: ill-formed UTF-8 is the reader's
+ * business. */
 #pragma once
 
 #include <stdint.h>
@@ -14,7 +16,8 @@ enum ws_what {
     WS_PING, /* `bytes` go back in a pong */
     WS_PONG,
     WS_CLOSE, /* `code` (1005: none was given), `bytes` hold the reason; nothing that follows counts */
-    WS_BAD, /* the peer broke the protocol: `reason` says how, `code` is for our close frame; nothing that follows counts */
+    WS_BAD,   /* the peer broke the protocol: `reason` says how, `code` is for our close frame; nothing that
+                 follows counts */
 };
 
 struct ws_event {
@@ -38,15 +41,17 @@ int ws_frames_new(struct ws_frames **ret);
 /* Takes NULL. */
 void ws_frames_free(struct ws_frames *f);
 
-/* What next() reads from now on; borrowed until it returns WS_MORE or ws_frames_keep() is called. The input before must be used up. */
+/* What next() reads from now on; borrowed until it returns WS_MORE or ws_frames_keep() is called. The input
+ * before must be used up. */
 void ws_frames_feed(struct ws_frames *f, struct span bytes);
 /* The next thing in the input. */
 struct ws_event ws_frames_next(struct ws_frames *f);
-/* Moves the input not yet used into KEEP (emptied first; borrowed from then on), so that the memory fed can go. Returns 0 or KEEP's error. */
+/* Moves the input not yet used into KEEP (emptied first; borrowed from then on), so that the memory fed can
+ * go. Returns 0 or KEEP's error. */
 int ws_frames_keep(struct ws_frames *f, struct buf *keep);
 
-/* Adds one frame, final and masked, to OUT. Returns 0, or with OUT as it was: -ENOMEM, -ENOBUFS (no room), or -errno when
- * the system has no random numbers. */
+/* Adds one frame, final and masked, to OUT. Returns 0, or with OUT as it was: -ENOMEM, -ENOBUFS (no room), or
+ * -errno when the system has no random numbers. */
 int ws_frames_write(struct ws_frames *f, unsigned opcode, struct span payload, struct buf *out);
 /* The same, a close frame with CODE. */
 int ws_frames_write_close(struct ws_frames *f, uint16_t code, struct buf *out);

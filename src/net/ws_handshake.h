@@ -17,8 +17,8 @@ struct ws_request {
 
 struct ws_response {
     int status;
-    const char *
-        fault; /* static; NULL when the handshake is as it should be. Not looked for unless the status is 101 */
+    const char *fault; /* static; NULL when the handshake is as it should be. Not looked for unless the status
+                          is 101 */
     struct span location;
     struct span cookies[WS_COOKIES_MAX]; /* values of Set-Cookie; they count whatever the status */
     size_t n_cookies;
@@ -35,9 +35,11 @@ int ws_handshake_credentials(const char *user, const char *password, struct buf 
 /* Adds the request with KEY to OUT. Returns 0, -ENOMEM, or -ENOBUFS when it is too long for OUT. */
 int ws_handshake_request(const struct ws_request *q, const char *key, struct buf *out);
 
-/* How long the head at the start of BYTES is, its empty line included; 0: it is not complete. FROM: how much was there the last time. */
+/* How long the head at the start of BYTES is, its empty line included; 0: it is not complete. FROM: how much
+ * was there the last time. */
 size_t ws_handshake_head_length(struct span bytes, size_t from);
 
-/* Reads HEAD; all spans in *RET are borrowed from it. Returns 0, or 1 when it is not the head of an HTTP response (fault says why). */
+/* Reads HEAD; all spans in *RET are borrowed from it. Returns 0, or 1 when it is not the head of an HTTP
+ * response (fault says why). */
 int ws_handshake_response(struct span head, const char *accept, const char *subprotocol,
                           struct ws_response *ret);

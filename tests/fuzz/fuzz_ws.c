@@ -1,5 +1,5 @@
-/* A WebSocket's answer and its frames: the same in any chunking, also when the input moves between two events as a pause
- * makes it. The first byte sets the chunks' size. */
+/* A WebSocket's answer and its frames: the same in any chunking, also when the input moves between two events
+ * as a pause makes it. The first byte sets the chunks' size. */
 #include "fuzz.h"
 #include "net/ws_frames.h"
 #include "net/ws_handshake.h"
@@ -51,7 +51,8 @@ static void describe(const struct ws_event *e, struct buf *out)
     buf_add_span(out, e->bytes);
 }
 
-/* Feeds CHUNK, from memory of its own; MOVING: which changes before every event. Returns whether more may follow. */
+/* Feeds CHUNK, from memory of its own; MOVING: which changes before every event. Returns whether more may
+ * follow. */
 static bool fuzz_chunk(struct ws_frames *f, struct span chunk, bool moving, struct buf *out)
 {
     struct buf here = BUF_INIT(chunk.len + 1), there = BUF_INIT(chunk.len + 1);

@@ -1,5 +1,5 @@
-/* What the tests of net/ stand on: a server in the test's own loop that says what the test tells it to, and an owner of
- * streams that writes down what it hears. Every wait is bounded. */
+/* What the tests of net/ stand on: a server in the test's own loop that says what the test tells it to, and
+ * an owner of streams that writes down what it hears. Every wait is bounded. */
 #pragma once
 
 #include <check.h>
@@ -99,5 +99,6 @@ void ws_answer(struct connection *c, const char *extra);
 /* A frame of the server: FIRST is FIN, RSV and opcode. */
 void ws_frame(struct connection *c, unsigned first, const void *payload, size_t n);
 void ws_text(struct connection *c, const char *text);
-/* Takes the next frame of the client from C, unmasked, into PAYLOAD; waits for it. Returns FIN, RSV and opcode. */
+/* Takes the next frame of the client from C, unmasked, into PAYLOAD; waits for it. Returns FIN, RSV and
+ * opcode. */
 unsigned ws_received(struct owner *o, struct connection *c, struct buf *payload);

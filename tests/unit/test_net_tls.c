@@ -169,7 +169,8 @@ START_TEST(a_socket_with_a_good_certificate)
 }
 END_TEST
 
-/* More than any buffer between holds, so that bytes wait inside TLS where no socket tells of them; paused now and then. */
+/* More than any buffer between holds, so that bytes wait inside TLS where no socket tells of them; paused now
+ * and then. */
 START_TEST(a_flood_loses_nothing)
 {
     enum { FRAMES = 600, SIZE = 9000 };

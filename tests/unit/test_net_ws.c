@@ -352,6 +352,30 @@ START_TEST(a_paused_socket_loses_nothing)
 }
 END_TEST
 
+/* The socket fails while there is input from before: that comes first. */
+START_TEST(what_was_kept_comes_before_a_cut)
+{
+    AUTO_BUF struct buf big = BUF_INIT(NET_SEND_MAX);
+    struct connection *c = ws_accepted(&o);
+    o.pause_in = IN_DATA;
+    sd_event_source_set_enabled(c->io, SD_EVENT_OFF);
+    connection_send(c, "\x81\x03one\x81\x03two\x81\x05three");
+    RUN_UNTIL(&f, o.data_calls);
+    while (big.len < NET_SEND_MAX)
+        buf_add_char(&big, 'x');
+    ck_assert_int_eq(net_ws_send(o.stream, buf_span(&big)), 0);
+    fixture_settle(&f);
+    connection_reset(c);
+    if (_i)
+        fixture_settle(&f);
+    o.pause_in = NEVER;
+    net_stream_resume(o.stream);
+    expect_closed(NET_RESET, 0, "");
+    ck_assert(owner_has(&o, "onetwothree"));
+    ck_assert_int_eq(net_ws_send(o.stream, SPAN("x")), 1);
+}
+END_TEST
+
 START_TEST(paused_in_opened)
 {
     o.pause_in = IN_OPENED;
@@ -388,7 +412,8 @@ START_TEST(freed_in_a_handler)
 }
 END_TEST
 
-/* libcurl prunes idle connections whenever another transfer begins; a WebSocket in use must not be among them. */
+/* libcurl prunes idle connections whenever another transfer begins; a WebSocket in use must not be among
+ * them. */
 START_TEST(it_outlives_other_transfers)
 {
     struct connection *c = ws_accepted(&o);
@@ -534,6 +559,7 @@ static TCase *sockets(void)
     tcase_add_loop_test(t, the_server_closes, 0, 2);
     tcase_add_test(t, we_close);
     tcase_add_loop_test(t, a_paused_socket_loses_nothing, 0, 2);
+    tcase_add_loop_test(t, what_was_kept_comes_before_a_cut, 0, 2);
     tcase_add_test(t, paused_in_opened);
     tcase_add_loop_test(t, freed_in_a_handler, 0, 3);
     tcase_add_test(t, it_outlives_other_transfers);
