@@ -1,5 +1,5 @@
-/* What the session's sources share: session.c (life), session_lines.c (what the server says), session_requests.c (what is
- * asked), session_tables.c (tables, gaps, events). Nobody else includes it. */
+/* What the session's sources share: session.c (its life), session_clock.c, session_actions.c, session_lines.c (what the server says),
+ * session_requests.c (what is asked while bound), session_tables.c, session_report.c. Nobody else includes it. */
 #pragma once
 
 #include "proto/errcode.h"
@@ -79,9 +79,25 @@ struct session {
 
 #define NEVER UINT64_MAX
 
-/* ---- session.c ---- */
+/* ---- session_report.c ---- */
+/* The public state, if it is another than was last told, or REASON is given (NULL: none; CODE likewise). */
 void session_report_state(struct session *s, uint64_t now, const char *reason, const int *code);
-/* The session is lost, or was never made: tables are void, a new one is tried after DELAY_VERDICT's time, or none if refused. DESTROY: the server may still
+void session_report_connected(struct session *s, uint64_t now, enum session_continuity continuity);
+
+/* ---- session_clock.c ---- */
+/* Between half of MS and MS. */
+uint64_t session_jitter(struct session *s, uint64_t ms);
+/* MS, and up to a quarter more: for what is due "after" a time. */
+uint64_t session_spread(struct session *s, uint64_t ms);
+/* The wait before the try after ATTEMPT (from 0) that failed. */
+uint64_t session_backoff(struct session *s, unsigned attempt);
+
+/* ---- session.c ---- */
+/* A new session: asks for credentials, then opens its stream. */
+void session_begin(struct session *s, uint64_t now);
+/* The stream, to create or, with an id, to bind. */
+void session_open_stream(struct session *s, uint64_t now);
+/* The session is lost, or was never made: tables are void, a new one is tried when VERDICT says, or none. DESTROY: the server may still
  * have it; tell it. */
 void session_lose(struct session *s, uint64_t now, enum errcode_verdict verdict, const char *reason,
                   const int *code, bool destroy);
@@ -91,9 +107,6 @@ void session_break(struct session *s, uint64_t now, const char *reason);
 void session_recover(struct session *s, uint64_t now, const char *reason, const int *code);
 void session_set_phase(struct session *s, uint64_t now, enum session_phase phase);
 void session_close_stream(struct session *s);
-uint64_t session_backoff(struct session *s, unsigned attempt);
-uint64_t session_spread(struct session *s, uint64_t ms);
-uint64_t session_jitter(struct session *s, uint64_t ms);
 void session_bound(struct session *s, uint64_t now);
 void session_looped(struct session *s, uint64_t now, uint64_t delay_ms);
 bool session_has_id(const struct session *s);

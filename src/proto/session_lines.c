@@ -102,6 +102,9 @@ void session_oddity(struct session *s, bool *told, const char *what, struct span
 
 /* ---- the session's own messages ---- */
 
+/* Lightstreamer's own default. */
+enum { KEEPALIVE_DEFAULT_MS = 5000 };
+
 static int keep_text(struct buf *to, struct span encoded)
 {
     buf_clear(to);
