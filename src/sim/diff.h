@@ -3,11 +3,14 @@
 
 #include "base/buf.h"
 
-/* Adds the TLCP-diff that makes NOW of OLD. Returns false, with nothing of use added, where the format does not apply:
- * a character beyond U+FFFF, or ill-formed UTF-8, in either. */
+/* Adds the TLCP-diff (the specification's appendix D) that makes NOW of OLD. Returns false, with nothing of use added,
+ * where the format does not apply: a character beyond U+FFFF, or ill-formed UTF-8, in either. */
 bool diff_tlcp(struct buf *out, struct span old, struct span now);
 
-/* Adds a JSON Patch (RFC 6902) that makes NOW of OLD. Applies to two flat JSON objects, whose members' values it
- * replaces, adds and removes; returns false for anything else, with nothing of use added. The result, written
- * compactly, is NOW only where NOW is compact and keeps OLD's order: false is returned where it is not. */
+/* Adds a JSON Patch (RFC 6902) that makes NOW of OLD. Applies to two JSON objects, whose members it replaces, adds and
+ * removes, and only where the outcome, written compactly, is NOW byte by byte. Returns false, with nothing of use
+ * added, for anything else. */
 bool diff_json_patch(struct buf *out, struct span old, struct span now);
+
+/* Whether VALUE is an object that diff_json_patch() can change. */
+bool diff_is_document(struct span value);

@@ -48,22 +48,22 @@ static void add_diff(struct buf *out, char letter, struct span diff)
     }
 }
 
-/* Whether a diff of *OLD to *NOW, shorter than *NOW, was added. */
+/* Whether a diff from OLD to NOW, shorter than NOW, was added. A value that a patch may have made is never the base of
+ * a TLCP-diff: the official clients hold it as a document then, and cannot apply one. */
 static bool try_diffs(struct buf *out, const struct text *old, const struct text *now, unsigned diffs)
 {
-    AUTO_BUF struct buf diff = BUF_INIT(1 << 20);
+    AUTO_BUF struct buf diff = BUF_INIT(4U << 20);
+    bool patch = diffs & ENCODE_PATCH && diff_is_document(text_span(old));
+    bool made = false;
 
-    if (diffs & ENCODE_PATCH && diff_json_patch(&diff, text_span(old), text_span(now)) &&
-        diff.len < now->len) {
-        add_diff(out, 'P', buf_span(&diff));
-        return true;
-    }
-    buf_clear(&diff);
-    if (diffs & ENCODE_TLCP_DIFF && diff_tlcp(&diff, text_span(old), text_span(now)) && diff.len < now->len) {
-        add_diff(out, 'T', buf_span(&diff));
-        return true;
-    }
-    return false;
+    if (patch)
+        made = diff_json_patch(&diff, text_span(old), text_span(now));
+    else if (diffs & ENCODE_TLCP_DIFF)
+        made = diff_tlcp(&diff, text_span(old), text_span(now));
+    if (!made || diff.len >= now->len)
+        return false;
+    add_diff(out, patch ? 'P' : 'T', buf_span(&diff));
+    return true;
 }
 
 static void add_value(struct buf *out, const struct text *old, const struct text *now, unsigned diffs)

@@ -118,6 +118,25 @@ const scenarios = {
     await sameEverywhere(sim, client, ['m1', 'm2'], ['d1', 'd2'], ['c1'], ['r1'])
   },
 
+  async 'texts and documents that change a little' (sim, client) {
+    client.subscribe('MERGE', ['v1'])
+    client.subscribe('DISTINCT', ['v2'])
+    await until(() => client.subscribed === 2, 'subscriptions')
+    const texts = ['The quick brown fox jumps over the lazy dog', 'The quick red fox jumps over the lazy cat',
+      'A quick red fox jumps | over 100% of the lazy cat, twice', 'The slow \\xc3\\xa9l\\xc3\\xa9phant walks around the dog',
+      'The slow \\xc3\\xa9l\\xc3\\xa9phant stands around the \\xe2\\x82\\xac dog', 'x'.repeat(700), 'x'.repeat(700) + 'y',
+      'An emoji \\xf0\\x9f\\x99\\x82 cannot be in a diff, and nor can what follows it',
+      'An emoji \\xf0\\x9f\\x99\\x82 cannot be in a diff, or can what follows it', 'end']
+    const long = 'as long as it takes for a patch to be shorter than the document'
+    const documents = [{ long, a: 1, b: 'two', c: [1, 2, 3], d: { e: null } }, { long, a: 2, b: 'two', c: [1, 2, 3], d: { e: null } },
+      { long, a: 2, c: [1, 2, 3], d: { e: true }, 'f/~g': 'new | 100%' }, { long, c: [], d: { e: true }, 'f/~g': 'new', h: 7 }, {}, { z: 1 }]
+    for (const item of ['v1', 'v2']) {
+      for (const text of texts) await sim.run(`update TEST ${item} text="${text}"`)
+      for (const d of documents) await sim.run(`update TEST ${item} last="${JSON.stringify(d).replace(/"/g, '\\"')}"`)
+    }
+    await sameEverywhere(sim, client, ['v1'], ['v2'])
+  },
+
   async 'generated values, as fast as they come' (sim, client) {
     client.subscribe('MERGE', ['g1', 'g2'])
     client.subscribe('COMMAND', ['g3'])
@@ -278,7 +297,7 @@ const scenarios = {
 // The same scenario under conditions that must not change its outcome.
 const conditions = {
   'as it comes': [],
-  'in pieces': ['--split', 'random', '--fragment', '7']
+  'in pieces, with diffs': ['--split', 'random', '--fragment', '7', '--diffs']
 }
 
 let passed = 0
