@@ -50,7 +50,7 @@ static int on_time(sd_event_source *source, uint64_t now, void *data)
     if (c->fd < 0)
         return 0; /* it went with the connection */
     forget(late);
-    conn_input(c);
+    conn_look_again(c);
     return 0;
 }
 

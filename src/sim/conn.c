@@ -216,6 +216,11 @@ void conn_input(struct conn *c)
         ws_input(c->ws);
 }
 
+void conn_look_again(struct conn *c)
+{
+    c->look_again = c->sim->server.look_again = true;
+}
+
 void conn_stall(struct conn *c, bool stalled)
 {
     c->stalled = stalled;

@@ -40,6 +40,7 @@ struct conn {
     bool writing;     /* EPOLLOUT is asked for */
     bool stalled;     /* nothing more is written */
     bool deaf;        /* nothing more is read, the client's close included */
+    bool look_again;  /* see conn_look_again() */
     bool continued;   /* "100 Continue" was sent for the request that is being read */
     bool keep_alive;  /* HTTP: another request may follow the present one */
     bool close_after; /* closed once everything is written */
@@ -77,7 +78,11 @@ void conn_add_lines(struct conn *c, struct span lines);
 /* Whether a stream may be given more now. */
 bool conn_has_room(const struct conn *c);
 
-/* Looks at what arrived, again: after an answer that was owed. */
+/* Looks at what arrived again, at the end of this turn: after an answer that was owed. Not at once: what is found may
+ * end any session, also one that the caller stands on. */
+void conn_look_again(struct conn *c);
+
+/* Takes requests from what arrived. */
 void conn_input(struct conn *c);
 
 void conn_stall(struct conn *c, bool stalled);

@@ -181,9 +181,7 @@ void connect_create(struct conn *c, uint64_t version, struct span lines)
 
 static void check_order(struct session *s, const struct conn *c, const struct binding *b)
 {
-    if (!b->recovery && s->recovering)
-        sim_violation(s->sim, s->id, "a plain bind after a recovery that was not answered");
-    else if (!b->recovery && s->conn && s->conn != c)
+    if (!b->recovery && s->conn && s->conn != c)
         sim_violation(s->sim, s->id, "a plain bind while another connection has the stream");
     else if (!b->recovery && s->lost)
         sim_violation(s->sim, s->id, "a plain bind after a lost connection: it says that everything arrived");

@@ -37,7 +37,10 @@ static int after_turn(sd_event_source *source, void *data)
 
     (void)source;
     script_run(sim);
-    pump_all(sim);
+    do {
+        server_look_again(sim);
+        pump_all(sim);
+    } while (sim->server.look_again);
     script_run(sim); /* what it waited for may just have been sent */
     bury(sim);
     fflush(stdout);
@@ -123,9 +126,10 @@ static int start(struct sim *sim)
 
 static void stop(struct sim *sim)
 {
-    server_stop(sim);
+    /* First the sessions: one that loses its connection would want a timer, which the loop no longer gives. */
     LIST_EACH_SAFE(link, &sim->sessions)
         session_end(CONTAINER_OF(link, struct session, link), 0, NULL, "the simulator ends");
+    server_stop(sim);
     bury(sim);
     if (sim->feed.timer)
         say_summary(sim);

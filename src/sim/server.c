@@ -110,6 +110,31 @@ void server_stop(struct sim *sim)
         conn_close(CONTAINER_OF(link, struct conn, link), "the simulator ends");
 }
 
+/* A connection that wants to be looked at, or NULL. */
+static struct conn *unfinished(const struct server *s)
+{
+    LIST_EACH(link, &s->connections) {
+        struct conn *c = CONTAINER_OF(link, struct conn, link);
+
+        if (c->look_again)
+            return c;
+    }
+    return NULL;
+}
+
+void server_look_again(struct sim *sim)
+{
+    struct conn *c;
+
+    if (!sim->server.look_again)
+        return;
+    sim->server.look_again = false;
+    while ((c = unfinished(&sim->server))) {
+        c->look_again = false;
+        conn_input(c);
+    }
+}
+
 /* "TLCP-2.5.0" is 250; 0 for anything else. */
 static uint64_t version_of(struct span text)
 {

@@ -12,6 +12,7 @@ struct server {
     uint16_t port;
     struct list connections;
     uint64_t n_connections; /* ever */
+    bool look_again;        /* at some connection: see conn_look_again() */
 };
 
 /* Listens as the options say and remembers the port. Returns 0 or -errno. */
@@ -22,6 +23,9 @@ int server_listen(struct sim *sim, bool on);
 
 /* Closes everything. */
 void server_stop(struct sim *sim);
+
+/* Looks at the connections that want it. */
+void server_look_again(struct sim *sim);
 
 /* An HTTP request that is complete. */
 void server_request(struct conn *c, const struct http_request *r);

@@ -279,7 +279,7 @@ void session_bind(struct session *s, struct conn *c, const struct binding *bindi
     s->binding = *binding;
     s->bound_us = s->written_us = sim_now_us(sim);
     s->stream_bytes = 0;
-    s->lost = s->recovering = false;
+    s->lost = false;
     c->session = s;
     free(c->last_session);
     c->last_session = memory_dup(span_of(s->id));
@@ -317,7 +317,7 @@ static void end_response(struct conn *c)
     if (c->ws)
         return;
     http_end_stream(c);
-    conn_input(c);
+    conn_look_again(c);
 }
 
 void session_loop(struct session *s, uint64_t delay_ms, bool close)

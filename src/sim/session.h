@@ -47,8 +47,7 @@ struct session {
     struct conn *conn; /* NULL while unbound */
     struct binding binding;
     uint64_t bound_us, stream_bytes, written_us, heard_us;
-    bool lost;       /* unbound otherwise than by a LOOP: only a recovery may follow */
-    bool recovering; /* and a recovery was asked for, which cannot have been answered */
+    bool lost; /* unbound otherwise than by a LOOP: only a recovery may follow */
 
     struct history history;
     uint64_t sent;            /* number of the last data notification handed to the present stream */
