@@ -1,5 +1,5 @@
 // The simulator against the official client: what the client reports must be exactly what the simulator says it sent.
-// Usage: node check_sim.js PATH-OF-LSBRIDGE-SIM
+// Usage: node check_sim.js PATH-OF-LSBRIDGE-SIM [PATTERN-OF-TITLES]; VERBOSE=1 prints the simulator's events.
 'use strict'
 
 const assert = require('node:assert')
@@ -306,7 +306,7 @@ let failed = 0
 async function check (transport, condition, name) {
   const sim = new Sim(path, ['--lenient', '--strict', '--still', ...conditions[condition]])
   let fault = null
-  const t0 = Date.now()
+  const began = Date.now()
   let client = null
   try {
     client = new Client(await sim.port(), transport)
@@ -324,12 +324,13 @@ async function check (transport, condition, name) {
   const title = `${transport}, ${condition}: ${name}`
   if (!fault) passed++
   else failed++
-  console.log(`${fault ? 'not ok' : 'ok'} ${passed + failed} - ${title} (${Date.now() - t0} ms)`)
-  if (process.env.VERBOSE) sim.events.forEach((e) => console.log("# " + JSON.stringify(e)))
+  console.log(`${fault ? 'not ok' : 'ok'} ${passed + failed} - ${title} (${Date.now() - began} ms)`)
+  if (process.env.VERBOSE) sim.events.forEach((e) => console.log('# ' + JSON.stringify(e)))
   if (fault) console.log(`${fault.stack}\n${sim.errors}`.replace(/^/gm, '# '))
 }
 
 async function main () {
+  if (!path) throw new Error('usage: node check_sim.js PATH-OF-LSBRIDGE-SIM [PATTERN-OF-TITLES]')
   const wanted = process.argv[3] ? new RegExp(process.argv[3]) : /./
   for (const transport of ['WS-STREAMING', 'HTTP-STREAMING']) {
     for (const condition of Object.keys(conditions)) {
@@ -341,4 +342,7 @@ async function main () {
   process.exit(failed === 0 && passed > 0 ? 0 : 1)
 }
 
-main()
+main().catch((error) => {
+  console.error(error.message)
+  process.exit(2)
+})
