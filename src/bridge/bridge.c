@@ -2,8 +2,11 @@
 
 #include "bridge/bridge.h"
 
+#include <errno.h>
+
 #include "bridge/clock.h"
 #include "bridge/json.h"
+#include "conf/diff.h"
 
 struct link *bridge_find_link(const struct bridge *b, const char *name)
 {
@@ -43,14 +46,27 @@ void bridge_sweep(struct bridge *b)
     }
 }
 
-void bridge_take_conf(struct bridge *b, struct conf *taken_new, bool whole)
+const struct conf *bridge_loaded(const struct bridge *b)
 {
+    return b->loaded ? b->loaded : b->conf;
+}
+
+int bridge_take_conf(struct bridge *b, struct conf *taken_new, bool whole)
+{
+    struct conf *loaded = calloc(1, sizeof *loaded);
+    if (loaded) {
+        conf_swap_outside(loaded, taken_new);
+        conf_swap_outside(taken_new, b->conf);
+        conf_free(b->loaded);
+        b->loaded = loaded;
+    }
     conf_free(TAKE(b->old_conf));
     if (whole)
         conf_free(b->conf);
     else
         b->old_conf = b->conf;
     b->conf = taken_new;
+    return loaded ? 0 : -ENOMEM;
 }
 
 void bridge_tell(struct bridge *b, const char *event)

@@ -6,7 +6,8 @@
 
 struct bridge {
     struct link_env env;   /* loop, log, net, feed, status: what every link works with */
-    struct conf *conf;     /* as last loaded; owned */
+    struct conf *conf;     /* in effect: the sessions as last loaded, all else as at the start; owned */
+    struct conf *loaded;   /* all else as last loaded, without sessions; NULL: as in effect; owned */
     struct conf *old_conf; /* of a reload that failed half-way: some links still look at it; owned */
     char run[17];          /* this run of the daemon: 16 hex digits */
     uint64_t started_us;   /* monotonic */
@@ -25,8 +26,12 @@ int bridge_add_link(struct bridge *b, const struct conf_session *conf, bool repl
 /* Frees links that are over; those that waited for them start. Not from within a link. */
 void bridge_sweep(struct bridge *b);
 
-/* NEW is the last one loaded. WHOLE: nobody looks at the one before any more. */
-void bridge_take_conf(struct bridge *b, struct conf *taken_new, bool whole);
+/* The configuration that a new one is compared with, outside `sessions`. */
+const struct conf *bridge_loaded(const struct bridge *b);
+
+/* NEW is the last one loaded: its sessions are in effect from now on. WHOLE: nobody looks at those before any more.
+ * Returns 0 or -ENOMEM, and then all of NEW is. */
+int bridge_take_conf(struct bridge *b, struct conf *taken_new, bool whole);
 
 /* Tells the topic `bridge`: EVENT is "start", "reload" or "stop". */
 void bridge_tell(struct bridge *b, const char *event);

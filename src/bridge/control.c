@@ -209,8 +209,6 @@ static int cmd_reload(struct request *q)
     int r = reload(q->b, q->reply, &q->error);
     if (r == RELOAD_FAULT && !q->error.len)
         return fail(q, "the configuration was not reloaded");
-    if (r == 0)
-        bridge_tell(q->b, "reload");
     return r < 0 ? r : 0;
 }
 

@@ -397,6 +397,7 @@ void daemon_free(struct daemon *d)
     sd_event_unref(d->env->event);
     buf_done(&d->bridge.endpoints);
     conf_free(d->bridge.old_conf);
+    conf_free(d->bridge.loaded);
     conf_free(d->bridge.conf);
     log_free(d->env->log);
     free(d);

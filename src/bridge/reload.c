@@ -36,15 +36,21 @@ static int change_table(struct link *l, const struct conf_table *old, const stru
     return link_add_table(l, new);
 }
 
-static int change_tables(struct link *l, const struct conf_session *old, const struct conf_session *new,
-                         struct changes *c)
+static void remove_tables(struct link *l, const struct conf_session *old, const struct conf_session *new,
+                          struct changes *c)
 {
-    int r = 0;
     for (size_t i = 0; i < old->n_tables; i++)
         if (!conf_find_table(new, old->tables[i].name)) {
             note(&c->removed, link_name(l), old->tables[i].name);
             link_remove_table(l, old->tables[i].name, false);
         }
+}
+
+static int change_tables(struct link *l, const struct conf_session *old, const struct conf_session *new,
+                         struct changes *c)
+{
+    int r = 0;
+    remove_tables(l, old, new, c);
     for (size_t i = 0; i < new->n_tables &&r == 0; i++) {
         const struct conf_table *before = conf_find_table(old, new->tables[i].name);
         if (before) {
@@ -67,15 +73,30 @@ static int replace_session(struct bridge *b, struct link *old, const struct conf
     return bridge_add_link(b, conf, true, old, &made);
 }
 
+/* The tables of a session that is made anew: those that go are deleted, all others come with the new session. */
+static void note_tables(struct link *l, const struct conf_session *old, const struct conf_session *new,
+                        struct changes *c)
+{
+    for (size_t i = 0; i < new->n_tables; i++) {
+        const struct conf_table *before = conf_find_table(old, new->tables[i].name);
+        if (!before || conf_table_changes(before, &new->tables[i]))
+            note(before ? &c->changed : &c->added, new->name, new->tables[i].name);
+    }
+    remove_tables(l, old, new, c);
+}
+
 static int change_session(struct bridge *b, struct link *l, const struct conf_session *old,
                           const struct conf_session *new, struct changes *c)
 {
     if (conf_session_changed(old, new)) {
         note(&c->changed, new->name, NULL);
+        note_tables(l, old, new, c);
         return replace_session(b, l, new);
     }
     link_reconfigure(l, new);
-    return change_tables(l, old, new, c);
+    int r = change_tables(l, old, new, c);
+    link_drain(l); /* what that asks for goes out now, not with the next that the server says */
+    return r;
 }
 
 static int add_session(struct bridge *b, const struct conf_session *conf, struct changes *c)
@@ -158,7 +179,10 @@ int reload(struct bridge *b, struct buf *json, struct buf *error)
     add_array(json, "added", &c.added);
     add_array(json, "removed", &c.removed);
     add_array(json, "changed", &c.changed);
-    add_restart_needed(json, b->conf, new);
-    bridge_take_conf(b, new, r == 0);
+    add_restart_needed(json, bridge_loaded(b), new);
+    int taken = bridge_take_conf(b, new, r == 0);
+    r = r ? r : taken;
+    if (r == 0)
+        bridge_tell(b, "reload");
     return r;
 }

@@ -45,3 +45,19 @@ void conf_restart_needed(const struct conf *old, const struct conf *new, struct 
 {
     add_changed(&conf_root_rows, "", old, new, names);
 }
+
+#define SWAP(one, other)                                                                                     \
+    do {                                                                                                     \
+        __typeof__(one) before = (one);                                                                      \
+        (one) = (other);                                                                                     \
+        (other) = before;                                                                                    \
+    } while (0)
+
+void conf_swap_outside(struct conf *one, struct conf *other)
+{
+    SWAP(one->publisher, other->publisher);
+    SWAP(one->status, other->status);
+    SWAP(one->control, other->control);
+    SWAP(one->metrics, other->metrics);
+    SWAP(one->curve, other->curve);
+}

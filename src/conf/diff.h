@@ -22,6 +22,9 @@ bool conf_session_changed(const struct conf_session *old, const struct conf_sess
 /* Adds the names of settings outside `sessions` that differ ("publisher.replay", "control.endpoints"…) to NAMES, each ended by a newline. */
 void conf_restart_needed(const struct conf *old, const struct conf *new, struct buf *names);
 
+/* Exchanges all settings outside `sessions`. */
+void conf_swap_outside(struct conf *one, struct conf *other);
+
 /* By name; NULL when there is none. */
 const struct conf_session *conf_find_session(const struct conf *c, const char *name);
 const struct conf_table *conf_find_table(const struct conf_session *s, const char *name);
