@@ -1,0 +1,258 @@
+/* proto/session: what transcripts cannot say: many seeds, huge input, and the functions around the events. */
+#include <check.h>
+
+#include "../lib/player.h"
+
+static void bound(struct player *p, uint64_t seed)
+{
+    struct session_options options = player_defaults();
+    player_init(p, &options);
+    if (seed) {
+        session_free(p->session);
+        ck_assert_int_eq(session_new(&options, seed, &p->session), 0);
+    }
+    session_start(p->session, p->now);
+    session_credentials(p->session, p->now, NULL, NULL);
+    player_drain(p);
+    session_opened(p->session, p->now);
+    player_drain(p);
+    player_feed(p, SPAN("CONOK,Sabcdef012345,50000,5000,*\r\n"), 0);
+}
+
+static const struct session_report *last(const struct player *p)
+{
+    return session_last_report(p->session);
+}
+
+/* Every client is cut at the same second: they come back one by one (field note 4). */
+START_TEST(jitter)
+{
+    bool seen[64] = {false};
+    unsigned different = 0;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        struct player p;
+        bound(&p, seed);
+        session_closed(p.session, p.now, SESSION_FAULT_PASSING, 0, "weekend");
+        player_drain(&p);
+        uint64_t in = session_deadline(p.session) - p.now;
+        ck_assert(last(&p)->has_retry && last(&p)->retry_in_ms == in);
+        ck_assert(in >= 62 && in <= 125);
+        different += !seen[in - 62];
+        seen[in - 62] = true;
+        player_done(&p);
+    }
+    ck_assert_uint_ge(different, 50);
+}
+END_TEST
+
+/* The same for those that are refused. */
+START_TEST(jitter_refused)
+{
+    uint64_t low = UINT64_MAX, high = 0;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        struct player p;
+        bound(&p, seed);
+        player_feed(&p, SPAN("END,40,pushed out\r\n"), 0);
+        uint64_t in = session_deadline(p.session) - p.now;
+        low = in < low ? in : low;
+        high = in > high ? in : high;
+        player_done(&p);
+    }
+    ck_assert(low >= 300000 && high <= 375000 && high - low > 50000);
+}
+END_TEST
+
+START_TEST(line_without_end)
+{
+    struct player p;
+    size_t n = 1 << 20;
+    char *piece = malloc(n);
+    memset(piece, 'x', n);
+    bound(&p, 0);
+    for (int i = 0; i < 16; i++) {
+        player_feed(&p, span_make(piece, n), 0);
+        ck_assert_int_eq(last(&p)->state, SESSION_CONNECTED);
+    }
+    player_feed(&p, SPAN("x"), 0);
+    ck_assert_int_eq(last(&p)->state, SESSION_CONNECTING);
+    ck_assert_str_eq(last(&p)->reason, "protocol error: a line without an end");
+    /* Nothing of it is left in the next session. */
+    p.now = session_deadline(p.session);
+    session_tick(p.session, p.now);
+    session_credentials(p.session, p.now, NULL, NULL);
+    player_drain(&p);
+    p.stream_gone = false;
+    session_opened(p.session, p.now);
+    player_drain(&p);
+    player_feed(&p, SPAN("CONOK,Sother0123456,50000,5000,*\r\n"), 0);
+    ck_assert_int_eq(last(&p)->continuity, SESSION_REPLACED);
+    player_done(&p);
+    free(piece);
+}
+END_TEST
+
+/* A session id and a control link that cannot be kept. */
+START_TEST(long_ids)
+{
+    char *text = malloc(LIMIT_SESSION_ID_BYTES + 2);
+    static const struct {
+        const char *format, *why;
+        size_t length;
+    } rows[] = {
+        {"CONOK,%s,50000,5000,*\r\n", NULL, LIMIT_SESSION_ID_BYTES},
+        {"CONOK,%s,50000,5000,*\r\n", "protocol error: CONOK with a session id that cannot be used",
+         LIMIT_SESSION_ID_BYTES + 1},
+        {"CONOK,%s,50000,5000,*\r\n", "protocol error: CONOK with a session id that cannot be used", 0},
+        {"CONOK,S123456789,50000,5000,%s\r\n", NULL, LIMIT_CONTROL_LINK_BYTES - 1},
+        {"CONOK,S123456789,50000,5000,%s\r\n",
+         "protocol error: CONOK with a control link that cannot be used", LIMIT_CONTROL_LINK_BYTES + 1},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct session_options options = player_defaults();
+        struct player p;
+        player_init(&p, &options);
+        session_start(p.session, p.now);
+        session_credentials(p.session, p.now, NULL, NULL);
+        player_drain(&p);
+        session_opened(p.session, p.now);
+        memset(text, 'x', rows[i].length);
+        text[rows[i].length] = '\0';
+        AUTO_BUF struct buf conok = BUF_INIT(4096);
+        const char *at = strstr(rows[i].format, "%s");
+        buf_add_span(&conok, span_make(rows[i].format, (size_t)(at - rows[i].format)));
+        buf_add_text(&conok, text);
+        buf_add_text(&conok, at + 2);
+        player_feed(&p, buf_span(&conok), 0);
+        ck_assert_str_eq(last(&p)->reason, rows[i].why ? rows[i].why : "");
+        ck_assert_int_eq(last(&p)->state, rows[i].why ? SESSION_CONNECTING : SESSION_CONNECTED);
+        player_done(&p);
+    }
+    free(text);
+}
+END_TEST
+
+/* However short the id is, never all of it is shown. */
+START_TEST(short_ids)
+{
+    static const char *const rows[][2] = {
+        {"S", ""}, {"Sa", "a"}, {"Sabc", "bc"}, {"Sabcdefghijklm", "hijklm"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct session_options options = player_defaults();
+        struct player p;
+        AUTO_BUF struct buf conok = BUF_INIT(100);
+        player_init(&p, &options);
+        session_start(p.session, p.now);
+        session_credentials(p.session, p.now, NULL, NULL);
+        player_drain(&p);
+        session_opened(p.session, p.now);
+        buf_printf(&conok, "CONOK,%s,50000,5000,*\r\n", rows[i][0]);
+        player_feed(&p, buf_span(&conok), 0);
+        ck_assert_str_eq(last(&p)->id_end, rows[i][1]);
+        player_done(&p);
+    }
+}
+END_TEST
+
+/* A consumer is slow: the bytes go away, their events come later, reports go past them; the latest report is never lost. */
+START_TEST(held_back)
+{
+    struct player p;
+    struct session_event e;
+    const struct table_options table = {.name = "t", .mode = TABLE_MERGE, .group = "g", .schema = "s"};
+    bound(&p, 0);
+    player_add_table(&p, &table, 0);
+    player_drain(&p);
+    player_feed(&p, SPAN("SUBOK,1,1,1\r\n"), 0);
+    player_forget(&p);
+    char *bytes = span_dup(SPAN("U,1,1,a\r\nU,1,1,b\r\nU,1,1,c\r\n"));
+    session_feed(p.session, p.now, span_of(bytes));
+    ck_assert(session_next_event(p.session, p.now, &e) && e.kind == SESSION_EVENT_UPDATE);
+    session_keep(p.session, p.now);
+    free(bytes);
+    for (int i = 0; i < 20; i++)
+        session_hold(p.session, p.now, true, i % 2 == 0);
+    unsigned reports = 0;
+    struct session_report told = {0};
+    while (session_next_report(p.session, &e)) {
+        ck_assert_int_eq(e.kind, SESSION_EVENT_STATE);
+        told = *e.report;
+        reports++;
+    }
+    ck_assert(reports > 0 && reports <= 8);
+    ck_assert_str_eq(told.detail, last(&p)->detail);
+    session_hold(p.session, p.now, false, false);
+    player_drain(&p);
+    ck_assert_uint_eq(p.events.n, 2);
+    ck_assert_str_eq(p.events.at[0], "update t 1 b changed=all");
+    ck_assert_str_eq(p.events.at[1], "update t 1 c changed=all");
+    player_done(&p);
+}
+END_TEST
+
+START_TEST(tables_in_order)
+{
+    struct player p;
+    bound(&p, 0);
+    ck_assert_ptr_null(session_next_table(p.session, NULL));
+    const struct table_options a = {.name = "a", .mode = TABLE_MERGE, .group = "g", .schema = "s"};
+    const struct table_options b = {.name = "b", .mode = TABLE_COMMAND, .group = "g", .schema = "s"};
+    struct session_table *one = player_add_table(&p, &a, 0), *two = player_add_table(&p, &b, 0);
+    ck_assert_ptr_eq(session_next_table(p.session, NULL), one);
+    ck_assert_ptr_eq(session_next_table(p.session, one), two);
+    ck_assert_ptr_null(session_next_table(p.session, two));
+    session_remove_table(p.session, p.now, one, false);
+    session_remove_table(p.session, p.now, one, false);
+    ck_assert_ptr_eq(session_next_table(p.session, NULL), two);
+    ck_assert_ptr_null(player_table(&p, SPAN("a")));
+    /* Freed with its deleted table's last event not taken. */
+    player_done(&p);
+}
+END_TEST
+
+/* The first session of one that replaces another. */
+START_TEST(replaces)
+{
+    struct session_options options = player_defaults();
+    struct player p;
+    options.replaces = true;
+    player_init(&p, &options);
+    session_start(p.session, p.now);
+    session_credentials(p.session, p.now, NULL, NULL);
+    player_drain(&p);
+    session_opened(p.session, p.now);
+    player_feed(&p, SPAN("CONOK,Sabcdef012345,50000,5000,*\r\n"), 0);
+    ck_assert_int_eq(last(&p)->continuity, SESSION_REPLACED);
+    player_done(&p);
+}
+END_TEST
+
+START_TEST(names)
+{
+    ck_assert_str_eq(session_state_name(SESSION_DISCONNECTED), "disconnected");
+    ck_assert_str_eq(session_continuity_name(SESSION_RECOVERED), "recovered");
+    ck_assert_ptr_null(session_continuity_name(SESSION_CONTINUITY_NONE));
+    ck_assert_str_eq(session_table_state_name(SESSION_TABLE_SILENT), "silent");
+    session_free(NULL);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("session");
+    TCase *c = tcase_create("session");
+    tcase_add_test(c, jitter);
+    tcase_add_test(c, jitter_refused);
+    tcase_add_test(c, line_without_end);
+    tcase_add_test(c, long_ids);
+    tcase_add_test(c, short_ids);
+    tcase_add_test(c, held_back);
+    tcase_add_test(c, tables_in_order);
+    tcase_add_test(c, replaces);
+    tcase_add_test(c, names);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
