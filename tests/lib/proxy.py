@@ -173,11 +173,11 @@ class Certificates:
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
                 "-subj", "/CN=test authority", "-keyout", f"{folder}/ca.key", "-out", self.ca)  # fmt: skip
 
-    def make(self, name, host="IP:127.0.0.1", days="2", authority=True):
+    def make(self, name, subject="IP:127.0.0.1", days="2", authority=True):
         """Paths of a certificate and its key."""
         path = f"{self.folder}/{name}"
         with open(f"{path}.ext", "w", encoding="ascii") as file:
-            file.write(f"subjectAltName={host}\n")
+            file.write(f"subjectAltName={subject}\n")
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}",
                 "-keyout", f"{path}.key", "-out", f"{path}.csr")  # fmt: skip
         if authority:
