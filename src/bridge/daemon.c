@@ -192,6 +192,16 @@ static int on_hangup(sd_event_source *source UNUSED, const struct signalfd_sigin
 
 /* ---- making ---- */
 
+/* Puts the name of the SETTING before what ERROR says; returns R. */
+static int blame(const char *setting, int r, struct buf *error)
+{
+    AUTO_BUF struct buf said = BUF_INIT(SIZE_MAX);
+    buf_add_span(&said, error->len ? buf_span(error) : span_of(strerror(-r)));
+    buf_clear(error);
+    buf_printf(error, "%s: %s", setting, buf_text(&said));
+    return r;
+}
+
 static int open_feed(struct daemon *d, struct buf *error)
 {
     const struct conf_publisher *c = &d->bridge.conf->publisher;
@@ -212,7 +222,8 @@ static int open_feed(struct daemon *d, struct buf *error)
                                    .wait_us = (uint64_t)c->slow_consumer_wait_ms * 1000};
     struct feed_handlers handlers = {on_held, on_held_long, on_released, on_bus_failed, d};
     int r = zmq_sink_open(d->bus, &socket, &options.sink, error);
-    return r < 0 ? r : feed_new(d->env->event, &options, &handlers, &d->env->feed);
+    return r < 0 ? blame("publisher.endpoints", r, error)
+                 : feed_new(d->env->event, &options, &handlers, &d->env->feed);
 }
 
 static struct zmq_options side_socket(const struct daemon *d, const struct conf_socket *c,
@@ -231,7 +242,8 @@ static int open_status(struct daemon *d, struct buf *error)
     struct zmq_options socket = side_socket(d, &d->bridge.conf->status.socket, STATUS_HIGH_WATER_MARK);
     struct sink *sink;
     int r = zmq_sink_open(d->bus, &socket, &sink, error);
-    return r < 0 ? r : status_new(d->env->event, sink, d->bridge.run, &d->env->status);
+    return r < 0 ? blame("status.endpoints", r, error)
+                 : status_new(d->env->event, sink, d->bridge.run, &d->env->status);
 }
 
 static int open_control(struct daemon *d, struct buf *error)
@@ -239,7 +251,7 @@ static int open_control(struct daemon *d, struct buf *error)
     struct zmq_options socket = side_socket(d, &d->bridge.conf->control, CONTROL_HIGH_WATER_MARK);
     struct zmq_router *router;
     int r = zmq_router_open(d->bus, &socket, &router, error);
-    return r < 0 ? r : control_new(&d->bridge, router, &d->control);
+    return r < 0 ? blame("control.endpoints", r, error) : control_new(&d->bridge, router, &d->control);
 }
 
 static int make_sources(struct daemon *d)
