@@ -81,9 +81,12 @@ class Daemon(Process):
         return wait_until(enough, lambda: f"{words!r} is not {count} times in the log:\n{self.log()}", timeout_s)
 
     def wait_bound(self):
-        if not self.is_running():
-            raise AssertionError(f"lsbridged ended with {self.wait()}:\n{self.log()}")
-        return self.wait_log(r"control on \S+")
+        def there():
+            if not self.is_running():
+                raise AssertionError(f"lsbridged ended with {self.wait()}:\n{self.log()}")
+            return re.search(r"control on \S+", self.log())
+
+        wait_until(there, lambda: f"not bound:\n{self.log()}")
 
     def bound(self, what):
         """The endpoints of "data", "status" or "control", as bound."""

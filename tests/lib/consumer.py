@@ -75,6 +75,7 @@ class Consumer:
         socket = self.context.socket(zmq.SUB)
         socket.linger = 0
         socket.rcvhwm = self.high_water_mark
+        socket.sndhwm = 0  # else it would lose filters of its own, beyond 1000 of them
         socket.reconnect_ivl = 10
         for prefix in self.prefixes:
             socket.subscribe(prefix)

@@ -90,6 +90,11 @@ def sent_by(sim, tables, session=None):
     return {of: [s.messages for s in several] for of, several in found.items()}
 
 
+def shortened(value):
+    text = str(value)
+    return text if len(text) < 600 else f"{text[:300]} … {text[-300:]}"
+
+
 def difference(expected, got):
     """What is wrong with one message, or None."""
     wrong = {k: (v, got.get(k)) for k, v in expected.items() if got.get(k) != v}
@@ -101,10 +106,10 @@ def difference(expected, got):
 def match(expected, got):
     """Whether GOT is a beginning of EXPECTED; the fault, or None."""
     if len(got) > len(expected):
-        return f"{len(got)} messages where {len(expected)} were sent; the first too many: {got[len(expected)]}"
+        return f"{len(got)} messages where {len(expected)} were sent; the first too many: {shortened(got[len(expected)])}"
     for n, (e, g) in enumerate(zip(expected, got)):
         if difference(e, g):
-            return f"message {n}: (expected, got) {difference(e, g)} in {g}"
+            return f"message {n}: (expected, got) {shortened(difference(e, g))} in {shortened(g)}"
     return None
 
 
@@ -146,9 +151,11 @@ def check_numbers(consumer):
 
 def fault(sim, consumer, tables, name="s", session=None):
     """What is wrong with all that CONSUMER got of the session NAME; None for nothing."""
+    got = {}
+    for message in consumer.live(session=name):
+        got.setdefault((message["table"], message["item"]), []).append(message)
     for of, expected in sent_by(sim, tables, session).items():
-        got = consumer.live(session=name, table=of[0], item=of[1])
-        wrong = compare(of, expected, got)
+        wrong = compare(of, expected, got.get(of, []))
         if wrong:
             return wrong
     return None

@@ -24,6 +24,7 @@ class Simulator(Process):
         self.events = []
         self.news = threading.Condition()
         self.n_said = 0
+        self.done = {}  # the script's lines that were run, by their number
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
         self.port = self.wait_event("listening")["port"]
@@ -33,8 +34,12 @@ class Simulator(Process):
         with open(self.log_path + ".events", "wb") as copy:
             for line in self.popen.stdout:
                 copy.write(line)
+                event = json.loads(line)
                 with self.news:
-                    self.events.append(json.loads(line))
+                    if event["event"] == "done":
+                        self.done[event["line"]] = event
+                    else:
+                        self.events.append(event)
                     self.news.notify_all()
         with self.news:
             self.news.notify_all()
@@ -72,7 +77,11 @@ class Simulator(Process):
             self.n_said += 1
             self.popen.stdin.write(line.encode() + b"\n")
         self.popen.stdin.flush()
-        done = [self.wait_event("done", line=self.n_said - i) for i in reversed(range(len(lines)))]
+        with self.news:
+            over = self.news.wait_for(lambda: self.n_said in self.done or not self.thread.is_alive(), 2 * PATIENCE_S)
+            done = [self.done.pop(n) for n in range(self.n_said - len(lines) + 1, self.n_said + 1) if n in self.done]
+        if not over or len(done) < len(lines):
+            raise Timeout(f"{len(done)} of {len(lines)} lines were run, from {lines[0][:100]}:\n{self.log()}")
         faults = [f"{d['command']}: {d['fault']}" for d in done if not d["ok"]]
         assert not faults, faults
 

@@ -65,11 +65,10 @@ class World:
         os.chmod(self.path(name), mode)
         return self.path(name)
 
-    def bridge(self, tables, options=(), url=None, publisher=None, **settings):
+    def bridge(self, tables, options=(), url=None, publisher=None, environment=None, **settings):
         """What most tests want: a simulator, a daemon with one session to it, a consumer of everything and one of
-        the status, all ready, then the door opened and every table active."""
-        scene = Scene(self, tables, options, url, publisher, settings)
-        return scene
+        the status. Its open() lets the daemon in. With PUBLISHER settings, consumers are the test's own affair."""
+        return Scene(self, tables, options, url, publisher, environment, settings)
 
     # --- ending ---
 
@@ -115,14 +114,14 @@ class World:
 class Scene:
     """See World.bridge()."""
 
-    def __init__(self, world, tables, options, url, publisher, settings):
+    def __init__(self, world, tables, options, url, publisher, environment, settings):
         self.world = world
         self.tables = tables
         self.sim = world.sim(*options)
         settings.setdefault("transport", world.transport)
         self.settings = settings
         self.url = url or self.sim.url
-        self.daemon = world.daemon([self.session()], publisher=publisher or {})
+        self.daemon = world.daemon([self.session()], publisher=publisher or {}, environment=environment)
         self.consumer = world.consumer(self.daemon.data).ready() if not publisher else None
         self.status = world.status(self.daemon.status_endpoint)
         self.status.wait(topic="bridge")
