@@ -139,7 +139,7 @@ def test_stop_while_held(world, transport):
     scene.sim.say(*[f"update TEST item1 a={i} b={filler}" for i in range(1500)])
     scene.status.wait_session("connected", detail="held")
     assert scene.daemon.stop() == 0
-    scene.sim.wait_event("ended")
+    assert scene.sim.wait_event("ended")["cause"] == "destroyed"
 
 
 def test_control_and_status_live_while_held(world, transport):

@@ -20,6 +20,8 @@ def text_of(value):
         return "true" if value else "false"
     if isinstance(value, int):
         return f"{value}L" if abs(value) > 2**31 - 1 else str(value)
+    if isinstance(value, float):
+        return repr(value)
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r") + '"'
     if isinstance(value, dict):

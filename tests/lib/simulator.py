@@ -20,6 +20,7 @@ class Simulator(Process):
         argv = command("lsbridge-sim", "--port", "0", "--interactive", "--events", *options)
         argv += ["--still"] if quiet else []
         argv += ["--strict"] if strict else []
+        self.strict = strict
         super().__init__(f"{folder}/{name}.log", argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.events = []
         self.news = threading.Condition()
