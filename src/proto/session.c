@@ -46,14 +46,15 @@ static void abandon_control(struct session *s)
     line_reset(&s->control_lines);
 }
 
-/* The server is to forget the session: said on the WebSocket if it is open, else by a request of its own. */
+/* The server is to forget the session: said on the WebSocket if it is open, else by a request of its own. So too when nothing was
+ * read from it: to close it then resets it, and the server may never see what it was sent last. */
 static void say_farewell(struct session *s)
 {
     if (!session_has_id(s))
         return;
     buf_clear(&s->farewell_body);
     buf_clear(&s->farewell_link);
-    bool on_websocket = s->stream_open && s->stream_websocket;
+    bool on_websocket = s->stream_open && s->stream_websocket && !s->held && !s->stalled;
     if (on_websocket)
         buf_add_text(&s->farewell_body, "control\r\n");
     /* The WebSocket may be one that no session is bound to yet. */
