@@ -237,14 +237,11 @@ static void on_subok(struct session *s, uint64_t now, struct subscription *sub, 
 
 static void on_conf(struct session *s, struct session_table *t, const struct tlcp_message *m)
 {
-    struct span frequency = m->texts[0];
-    size_t n = frequency.len < sizeof t->max_frequency - 1 ? frequency.len : sizeof t->max_frequency - 1;
-    if (span_is(m->texts[1], "unfiltered"))
-        frequency = SPAN("unfiltered"), n = frequency.len;
-    if (strlen(t->max_frequency) == n && memcmp(t->max_frequency, frequency.at, n) == 0)
+    char shown[sizeof t->max_frequency];
+    show(s, span_is(m->texts[1], "unfiltered") ? m->texts[1] : m->texts[0], shown, sizeof shown);
+    if (strcmp(shown, t->max_frequency) == 0)
         return;
-    memcpy(t->max_frequency, frequency.at, n);
-    t->max_frequency[n] = '\0';
+    memcpy(t->max_frequency, shown, sizeof shown);
     session_table_set(s, t, t->state, NULL, NULL);
 }
 
