@@ -474,13 +474,14 @@ static bool deliver_control(struct world *w)
 
 static bool step(struct world *w)
 {
-    bool any = take_events(w) | take_actions(w);
+    bool any = take_events(w);
+    any = take_actions(w) || any;
     server_flush(w);
     if (w->stream.len) {
         deliver(w, w->stream.len < 97 ? w->stream.len : 97);
         any = true;
     }
-    return deliver_control(w) | any;
+    return deliver_control(w) || any;
 }
 
 static bool all_well(const struct world *w)
