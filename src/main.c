@@ -8,6 +8,7 @@
 #include <sysexits.h>
 
 #include "base/buf.h"
+#include "base/stdfiles.h"
 #include "bridge/daemon.h"
 
 struct options {
@@ -126,6 +127,8 @@ static int run(struct conf *taken_conf, int log_level)
 
 int main(int argc, char **argv)
 {
+    if (!stdfiles_keep())
+        return EXIT_FAILURE;
     struct options o = {.config = SYSCONFDIR "/lsbridge/lsbridged.conf", .log_level = LOG_INFO};
     int status = read_options(argc, argv, &o);
     if (status >= 0)

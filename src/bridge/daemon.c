@@ -35,6 +35,8 @@ enum { STATUS_HIGH_WATER_MARK = 1000, CONTROL_HIGH_WATER_MARK = 100 };
 static void notify_status(struct daemon *d)
 {
     size_t all, connected;
+    if (d->bridge.stopping)
+        return;
     bridge_count(&d->bridge, &all, &connected);
     sd_notifyf(0, "STATUS=%zu of %zu sessions connected", connected, all);
 }
@@ -254,6 +256,16 @@ static int open_control(struct daemon *d, struct buf *error)
     return r < 0 ? blame("control.endpoints", r, error) : control_new(&d->bridge, router, &d->control);
 }
 
+/* A WATCHDOG_USEC that is no number is systemd's affair, not a reason to do nothing at all. */
+static int watch(struct daemon *d)
+{
+    int r = sd_event_set_watchdog(d->env->event, true);
+    if (r != -EINVAL)
+        return r;
+    log_line(d->env->log, LOG_WARNING, NULL, NULL, "WATCHDOG_USEC or WATCHDOG_PID is no number: no watchdog");
+    return 0;
+}
+
 static int make_sources(struct daemon *d)
 {
     static const struct {
@@ -273,7 +285,7 @@ static int make_sources(struct daemon *d)
         r = sd_event_source_set_enabled(d->released, SD_EVENT_OFF);
     if (r >= 0)
         r = sd_event_add_defer(d->env->event, &d->sweep, on_sweep, d);
-    return r < 0 ? r : sd_event_set_watchdog(d->env->event, true);
+    return r < 0 ? r : watch(d);
 }
 
 static int make_run(struct daemon *d)

@@ -1,6 +1,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/stdfiles.h"
 #include "config.h"
 #include "ctl/verbs.h"
 
@@ -41,6 +42,8 @@ static int run(const struct options *options)
 
 int main(int argc, char **argv)
 {
+    if (!stdfiles_keep())
+        return CTL_FAILED;
     signal(SIGPIPE, SIG_IGN); /* a closed stdout is seen by write() */
     struct options options;
     AUTO_BUF struct buf error = BUF_INIT(64 << 10);

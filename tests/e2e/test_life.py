@@ -3,13 +3,15 @@
 import os
 import re
 import signal
+import socket
+import subprocess
 import time
 
 import zmq
 
-from bridge import session, table
+from bridge import configuration, session, table
 from expect import arrived, sent_by
-from process import run, wait_until
+from process import PATIENCE_S, command, run, wait_until
 
 
 def test_stop(world, transport):
@@ -113,6 +115,51 @@ def test_systemd_is_told(world):
     notify.wait("READY=1", count=2)
     daemon.stop()
     notify.wait("STOPPING=1")
+    stopping = notify.messages.index("STOPPING=1")
+    assert [m for m in notify.messages[stopping:] if m.startswith("STATUS")] == ["STATUS=Stopping"]
+
+
+def test_a_watchdog_that_is_no_number(world):
+    daemon = world.daemon([session("http://127.0.0.1:1", [table()])], environment={"WATCHDOG_USEC": "soon"})
+    daemon.wait_log("warning: WATCHDOG_USEC")
+    daemon.wait_bound()
+
+
+def test_endpoints_in_use_are_named_by_their_setting(world):
+    """And systemd is not told that the daemon is ready."""
+    notify = world.notify()
+    taken = world.daemon([session("http://127.0.0.1:1", [table()])]).data
+
+    def words(**groups):
+        failed = world.daemon([session("http://127.0.0.1:1", [table()])], environment={"NOTIFY_SOCKET": notify.path}, **groups)
+        assert failed.wait() == 1
+        world.processes.remove(failed)
+        return failed.log()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        said = words(publisher={"endpoints": [f"tcp://127.0.0.1:{port}"]})
+    assert f"publisher.endpoints: tcp://127.0.0.1:{port}: Address already in use" in said
+    assert f"status.endpoints: {taken}: already in use" in words(status={"endpoints": [taken]})
+    assert f"control.endpoints: {taken}: already in use" in words(control={"endpoints": [taken]})
+    assert not notify.messages
+
+
+def test_started_without_standard_files(world):
+    """The log must not go into a connection that happens to get the number of stderr."""
+    sim = world.sim(door="open")
+    names = {n: {"endpoints": [f"ipc://{world.path(n)}"]} for n in ("publisher", "status", "control")}
+    path = world.file("closed.conf", configuration(**names, sessions=[session(sim.url, [table()])]))
+    shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command("lsbridged", "-c", path, "--log-level", "debug")]
+    with subprocess.Popen(shell) as daemon:
+        consumer = world.consumer(names["publisher"]["endpoints"][0]).ready()
+        sim.wait_subscribed("item1")
+        sim.updates("item1", range(3))
+        consumer.wait(item="item1", count=3)
+        opened = [os.readlink(f"/proc/{daemon.pid}/fd/{fd}") for fd in range(3)]
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(PATIENCE_S) == 0
+    assert opened == ["/dev/null"] * 3, opened
 
 
 def test_no_descriptor_is_lost(world, transport):
