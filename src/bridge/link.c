@@ -111,6 +111,7 @@ void link_add_counters(const struct link *l, struct buf *json)
     json_u64(json, "bytes_sent", sent);
     json_u64(json, "sessions", c->sessions);
     json_u64(json, "rebinds", c->rebinds);
+    json_u64(json, "polls", c->polls);
     json_u64(json, "recoveries", c->recoveries);
     json_u64(json, "faults", c->faults);
     json_u64(json, "oddities", c->oddities);
@@ -309,6 +310,24 @@ void link_reconfigure(struct link *l, const struct conf_session *conf)
     l->conf = conf;
 }
 
+static void set_transports(struct session_options *o, enum conf_transport transport)
+{
+    static const struct {
+        enum session_transport transports[SESSION_TRANSPORTS_MAX];
+        size_t n;
+    } rows[] = {
+        [CONF_TRANSPORT_AUTO] = {{SESSION_WS_STREAMING, SESSION_HTTP_STREAMING, SESSION_HTTP_POLLING}, 3},
+        [CONF_TRANSPORT_WS] = {{SESSION_WS_STREAMING, SESSION_WS_POLLING}, 2},
+        [CONF_TRANSPORT_HTTP] = {{SESSION_HTTP_STREAMING, SESSION_HTTP_POLLING}, 2},
+        [CONF_TRANSPORT_WS_STREAMING] = {{SESSION_WS_STREAMING}, 1},
+        [CONF_TRANSPORT_HTTP_STREAMING] = {{SESSION_HTTP_STREAMING}, 1},
+        [CONF_TRANSPORT_WS_POLLING] = {{SESSION_WS_POLLING}, 1},
+        [CONF_TRANSPORT_HTTP_POLLING] = {{SESSION_HTTP_POLLING}, 1},
+    };
+    memcpy(o->transports, rows[transport].transports, sizeof o->transports);
+    o->n_transports = rows[transport].n;
+}
+
 static int make_session(struct link *l, bool replaces)
 {
     const struct conf_session *c = l->conf;
@@ -318,8 +337,6 @@ static int make_session(struct link *l, bool replaces)
         buf_add_text(&diffs, c->supported_diffs.at[i]);
     }
     struct session_options options = {
-        .transport =
-            c->transport == CONF_TRANSPORT_HTTP_STREAMING ? SESSION_HTTP_STREAMING : SESSION_WS_STREAMING,
         .adapter_set = c->adapter_set,
         .max_bandwidth_kbps = c->max_bandwidth_kbps,
         .supported_diffs = buf_text(&diffs),
@@ -332,9 +349,14 @@ static int make_session(struct link *l, bool replaces)
         .retry_max_ms = (uint64_t)c->retry_max_ms,
         .retry_refused_ms = (uint64_t)c->retry_refused_ms,
         .content_length_bytes = (uint64_t)c->content_length_bytes,
+        .idle_ms = (uint64_t)c->idle_ms,
+        .polling_ms = (uint64_t)c->polling_ms,
+        .reverse_heartbeat_ms = (uint64_t)c->reverse_heartbeat_ms,
+        .slowing = c->slowing,
         .ignore_control_link = c->ignore_control_link,
         .replaces = replaces,
     };
+    set_transports(&options, c->transport);
     uint64_t seed;
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
         return -errno;
@@ -351,6 +373,7 @@ int link_new(const struct link_env *env, const struct conf_session *conf, bool r
         .env = env, .conf = conf, .after = after, .timer_ms = UINT64_MAX, .name = strdup(conf->name)};
     list_init(&l->in_links);
     list_init(&l->farewells);
+    list_init(&l->heartbeats);
     buf_init(&l->control_in, (size_t)4 << 20);
     int r = l->name ? make_session(l, replaces) : -ENOMEM;
     if (r == 0)

@@ -11,8 +11,8 @@ struct link {
     struct session *session;
     struct net_peer *peer;
     struct net_stream *stream, *control;
-    struct list farewells; /* requests whose answers nobody waits for */
-    struct buf control_in; /* the response to the control request, until it is whole */
+    struct list farewells, heartbeats; /* requests whose answers nobody waits for */
+    struct buf control_in;             /* the response to the control request, until it is whole */
     enum { CONTROL_NONE, CONTROL_OPEN, CONTROL_ENDED, CONTROL_FED } control_end;
     bool on_control_link; /* the last control request went to it */
     sd_event_source *timer;

@@ -62,7 +62,7 @@ static enum session_fault fault_of(const struct net_close *why)
         return SESSION_FAULT_LASTING;
     if (why->http_status && errcode_http(why->http_status) == ERRCODE_REFUSED)
         return SESSION_FAULT_LASTING;
-    return SESSION_FAULT_PASSING;
+    return why->failure == NET_TIMEOUT ? SESSION_FAULT_SILENT : SESSION_FAULT_PASSING;
 }
 
 static void on_stream_opened(void *userdata)
@@ -106,7 +106,7 @@ static int build_url(struct link *l, const struct session_action *a, struct buf 
 {
     char path[64] = "";
     if (a->name && !a->websocket)
-        snprintf(path, sizeof path, "/%s.txt?LS_protocol=" TLCP_VERSION, a->name);
+        snprintf(path, sizeof path, "/%s.txt?LS_protocol=%s", a->name, a->version);
     int r = net_url(l->conf->url, a->control_link, path, url);
     *ret_why = r > 0 ? "the server's control link cannot be used" : "out of memory";
     return r;
@@ -119,10 +119,13 @@ static void open_stream(struct link *l, const struct session_action *a)
     net_stream_free(TAKE(l->stream));
     l->ended = false;
     int r = build_url(l, a, &url, &why);
+    char subprotocol[64];
+    snprintf(subprotocol, sizeof subprotocol, "%s.lightstreamer.com", a->version);
     if (r == 0 && a->websocket)
-        r = net_ws_open(l->peer, buf_text(&url), TLCP_SUBPROTOCOL, &stream_handlers, l, &l->stream);
+        r = net_ws_open(l->peer, buf_text(&url), subprotocol, &stream_handlers, l, &l->stream);
     else if (r == 0)
-        r = net_http_post(l->peer, buf_text(&url), a->body, 0, &stream_handlers, l, &l->stream);
+        r = net_http_post(l->peer, buf_text(&url), a->body, 0, (int64_t)a->patience_ms, &stream_handlers, l,
+                          &l->stream);
     if (r != 0)
         end_stream(l, SESSION_FAULT_PASSING, 0, why);
     else if (l->held)
@@ -172,61 +175,74 @@ static void send_control(struct link *l, const struct session_action *a)
     l->on_control_link = a->control_link != NULL;
     int r = build_url(l, a, &url, &why);
     if (r == 0)
-        r = net_http_post(l->peer, buf_text(&url), a->body, l->conf->connect_ms, &control_handlers, l,
+        r = net_http_post(l->peer, buf_text(&url), a->body, l->conf->connect_ms, 0, &control_handlers, l,
                           &l->control);
     l->control_end = r == 0 ? CONTROL_OPEN : CONTROL_ENDED;
     if (r != 0)
         log_line(l->env->log, LOG_WARNING, l->name, NULL, "a control request failed: %s", why);
 }
 
-/* ---- farewells ---- */
+/* ---- requests whose answers nobody waits for ---- */
 
-struct farewell {
-    struct list in_farewells;
+struct errand {
+    struct list in_errands; /* l->farewells, or l->heartbeats */
     struct link *link;
     struct net_stream *stream;
 };
 
-static void farewell_free(struct farewell *f)
+static void errand_free(struct errand *e)
 {
-    list_remove(&f->in_farewells);
-    net_stream_free(f->stream);
-    free(f);
+    list_remove(&e->in_errands);
+    net_stream_free(e->stream);
+    free(e);
 }
 
-static void on_farewell_data(void *userdata UNUSED, struct span bytes UNUSED) {}
+static void errands_free(struct list *errands)
+{
+    while (!list_empty(errands))
+        errand_free(CONTAINER_OF(errands->next, struct errand, in_errands));
+}
+
+static void on_errand_data(void *userdata UNUSED, struct span bytes UNUSED) {}
 
 static void on_farewell_closed(void *userdata, const struct net_close *why)
 {
-    struct farewell *f = userdata;
-    struct link *l = f->link;
+    struct errand *e = userdata;
+    struct link *l = e->link;
     if (why->failure != NET_EOF)
         log_line(l->env->log, LOG_INFO, l->name, NULL,
                  "the session's end could not be told to the server: %s", why->text);
-    farewell_free(f);
+    errand_free(e);
     link_drain(l);
 }
 
-static const struct net_handlers farewell_handlers = {on_control_opened, on_farewell_data,
-                                                      on_farewell_closed};
+/* One that does not arrive shows as the server's silence soon enough. */
+static void on_heartbeat_closed(void *userdata, const struct net_close *why UNUSED)
+{
+    errand_free(userdata);
+}
 
-static void say_farewell(struct link *l, const struct session_action *a)
+static const struct net_handlers farewell_handlers = {on_control_opened, on_errand_data, on_farewell_closed};
+static const struct net_handlers heartbeat_handlers = {on_control_opened, on_errand_data,
+                                                       on_heartbeat_closed};
+
+static void run_errand(struct link *l, const struct session_action *a, const struct net_handlers *handlers,
+                       struct list *errands)
 {
     AUTO_BUF struct buf url = BUF_INIT(URL_MAX_BYTES);
     const char *why;
-    struct farewell *f = calloc(1, sizeof *f);
-    if (!f)
+    struct errand *e = calloc(1, sizeof *e);
+    if (!e)
         return;
-    f->link = l;
-    list_init(&f->in_farewells);
+    e->link = l;
+    list_init(&e->in_errands);
     int r = build_url(l, a, &url, &why);
     if (r == 0)
-        r = net_http_post(l->peer, buf_text(&url), a->body, l->conf->connect_ms, &farewell_handlers, f,
-                          &f->stream);
+        r = net_http_post(l->peer, buf_text(&url), a->body, l->conf->connect_ms, 0, handlers, e, &e->stream);
     if (r == 0)
-        list_append(&l->farewells, &f->in_farewells);
+        list_append(errands, &e->in_errands);
     else
-        farewell_free(f);
+        errand_free(e);
 }
 
 /* ---- credentials ---- */
@@ -292,7 +308,8 @@ void link_act(struct link *l, const struct session_action *action)
         net_stream_free(TAKE(l->control));
         l->control_end = CONTROL_NONE;
         break;
-    case SESSION_FAREWELL: say_farewell(l, action); break;
+    case SESSION_FAREWELL: run_errand(l, action, &farewell_handlers, &l->farewells); break;
+    case SESSION_HEARTBEAT: run_errand(l, action, &heartbeat_handlers, &l->heartbeats); break;
     default: break;
     }
 }
@@ -301,7 +318,7 @@ void link_close_all(struct link *l)
 {
     net_stream_free(TAKE(l->stream));
     net_stream_free(TAKE(l->control));
-    while (!list_empty(&l->farewells))
-        farewell_free(CONTAINER_OF(l->farewells.next, struct farewell, in_farewells));
+    errands_free(&l->farewells);
+    errands_free(&l->heartbeats);
     net_peer_free(TAKE(l->peer));
 }

@@ -60,7 +60,7 @@ static const char *frequency_of(const struct conf_table *conf)
 {
     /* RAW knows no frequency; "unlimited" is the server's default in every mode. */
     return conf->mode == CONF_MODE_RAW && strncmp(conf->max_frequency, "un", 2) == 0 ? NULL
-                                                                                        : conf->max_frequency;
+                                                                                     : conf->max_frequency;
 }
 
 int link_add_table(struct link *l, const struct conf_table *conf)

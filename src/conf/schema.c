@@ -54,8 +54,8 @@ static const struct conf_choice row_fields[] = {{"all", false}, {"changed", fals
 static const struct conf_choice slow_consumers[] = {{"drop", false}, {"wait", false}, {0}};
 static const struct conf_choice protocols[] = {{"tlcp", false}, {"text", true}, {0}};
 static const struct conf_choice transports[] = {
-    {"auto", false},           {"ws", true},         {"http", true},         {"ws-streaming", false},
-    {"http-streaming", false}, {"ws-polling", true}, {"http-polling", true}, {0},
+    {"auto", false},           {"ws", false},         {"http", false},         {"ws-streaming", false},
+    {"http-streaming", false}, {"ws-polling", false}, {"http-polling", false}, {0},
 };
 static const struct conf_choice modes[] = {
     {"MERGE", false}, {"DISTINCT", false}, {"COMMAND", false}, {"RAW", false}, {0}};
@@ -205,8 +205,8 @@ static const struct conf_row session_rows[] = {
     ROW(STRING, adapter_parameter, .check = check_parameter, .preset = "LS_data_adapter",
         .expected = "the name of a parameter, as \"LS_adapter\""),
     MS(keepalive_ms, 0, "0"),
-    MS(idle_ms, 0, "19000", NOT_YET),
-    MS(polling_ms, 0, "0", NOT_YET),
+    MS(idle_ms, 0, "19000"),
+    MS(polling_ms, 0, "0"),
     MS(stalled_ms, 1, "2000"),
     MS(reconnect_ms, 1, "3000"),
     MS(recovery_ms, 1, "15000"),
@@ -214,12 +214,12 @@ static const struct conf_row session_rows[] = {
     MS(retry_ms, 1, "125"),
     MS(retry_max_ms, 1, "30000"),
     MS(retry_refused_ms, 0, "300000"),
-    MS(reverse_heartbeat_ms, 0, "0", NOT_YET),
+    MS(reverse_heartbeat_ms, 0, "0"),
     ROW(INT64, content_length_bytes, .min = 1, UP_TO(INT64_MAX), .preset = "50000000"),
     ROW(NUMBER, max_bandwidth_kbps, .choices = unlimited, UP_TO(1000000000)),
     ROW(STRINGS, supported_diffs, .unique = true, .check = check_diff, .preset = "P T",
         .expected = "\"P\" or \"T\""),
-    ROW(BOOL, slowing, .preset = "false", NOT_YET),
+    ROW(BOOL, slowing, .preset = "false"),
     ROW(BOOL, ignore_control_link, .preset = "false"),
     ROW(BOOL, tls_verify, .preset = "true"),
     LIST(headers, n_headers, headers, "header"),

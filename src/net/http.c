@@ -154,7 +154,8 @@ static int configure_post(struct http *h, struct span body, int64_t total_ms)
 }
 
 int net_http_post(struct net_peer *p, const char *url, struct span body, int64_t total_ms,
-                  const struct net_handlers *handlers, void *userdata, struct net_stream **ret)
+                  int64_t patience_ms, const struct net_handlers *handlers, void *userdata,
+                  struct net_stream **ret)
 {
     struct http *h = calloc(1, sizeof *h);
     if (!h)
@@ -163,7 +164,7 @@ int net_http_post(struct net_peer *p, const char *url, struct span body, int64_t
     if (r == 0)
         r = configure_post(h, body, total_ms);
     if (r == 0)
-        r = stream_set_deadline(&h->s, total_ms);
+        r = stream_set_deadline(&h->s, total_ms, patience_ms);
     if (r < 0) {
         http_stop(&h->s);
         return r;

@@ -92,7 +92,7 @@ void stream_done(struct net_stream *s);
 void stream_wake(struct net_stream *s);
 void stream_work(struct net_stream *s);
 /* Starts the clock for opening: connect_ms, or total_ms (0: none) if that is shorter. */
-int stream_set_deadline(struct net_stream *s, int64_t total_ms);
+int stream_set_deadline(struct net_stream *s, int64_t total_ms, int64_t patience_ms);
 
 /* The head or the handshake is there. */
 void stream_opened(struct net_stream *s);

@@ -84,7 +84,8 @@ struct net_stream;
  * total_ms > 0 bounds the whole exchange (control requests), 0 leaves it open once the head is there
  * (streams). HANDLERS are copied. Returns 0 with *RET *owned*, -ENOMEM, or -EINVAL for what is no URL. */
 int net_http_post(struct net_peer *p, const char *url, struct span body, int64_t total_ms,
-                  const struct net_handlers *handlers, void *userdata, struct net_stream **ret);
+                  int64_t patience_ms, const struct net_handlers *handlers, void *userdata,
+                  struct net_stream **ret);
 
 /* Starts a WebSocket to URL (http:// or https://, as for net_http_post, with the same errors) with the given
  * subprotocol, which the server has to accept. */

@@ -70,9 +70,9 @@ static int on_deadline(sd_event_source *source UNUSED, uint64_t now UNUSED, void
     return 0;
 }
 
-int stream_set_deadline(struct net_stream *s, int64_t total_ms)
+int stream_set_deadline(struct net_stream *s, int64_t total_ms, int64_t patience_ms)
 {
-    uint64_t now = now_us(), until = now + (uint64_t)s->peer->connect_ms * 1000;
+    uint64_t now = now_us(), until = now + (uint64_t)(s->peer->connect_ms + patience_ms) * 1000;
     if (total_ms > 0)
         s->total_until = now + (uint64_t)total_ms * 1000;
     if (s->total_until && s->total_until < until)

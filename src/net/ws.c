@@ -391,7 +391,7 @@ int net_ws_open(struct net_peer *p, const char *url, const char *subprotocol,
     if (r == 0)
         r = configure(w, subprotocol);
     if (r == 0)
-        r = stream_set_deadline(&w->s, 0);
+        r = stream_set_deadline(&w->s, 0, 0);
     if (r < 0) {
         ws_stop(&w->s);
         return r;

@@ -32,6 +32,11 @@ enum errcode_verdict errcode_session(enum errcode_context context, int code)
     }
 }
 
+bool errcode_is_version(int code)
+{
+    return code == 60 || code == 65 || code == 71;
+}
+
 enum errcode_add errcode_request(int code)
 {
     switch (code) {

@@ -1,6 +1,8 @@
 /* What a server's codes mean for the session (PROTOCOL.md, the tables of codes at the end of "The session's life"). */
 #pragma once
 
+#include <stdbool.h>
+
 enum errcode_context {
     ERRCODE_CREATE, /* CONERR, or ERROR, in answer to create_session */
     ERRCODE_BIND,   /* … to bind_session, with or without LS_recovery_from */
@@ -17,6 +19,9 @@ enum errcode_verdict {
 
 /* Total: every code has a verdict. */
 enum errcode_verdict errcode_session(enum errcode_context context, int code);
+
+/* On create: perhaps the server does not know this version of the protocol, but an older one (60, 65, 71). */
+bool errcode_is_version(int code);
 
 /* REQERR on an add. */
 enum errcode_add {

@@ -18,10 +18,16 @@ static bool awaits_answer(enum session_phase phase)
            phase == SESSION_PHASE_CATCHING_UP;
 }
 
+uint64_t session_patience(const struct session *s)
+{
+    bool short_poll = s->settling || s->recovering || !session_transport_polls(session_transport(s));
+    return s->polling && !short_poll ? s->options.idle_ms : 0;
+}
+
 void session_set_phase(struct session *s, uint64_t now, enum session_phase phase)
 {
     s->phase = phase;
-    s->answer_by = awaits_answer(phase) ? now + s->options.connect_ms : NEVER;
+    s->answer_by = awaits_answer(phase) ? now + s->options.connect_ms + session_patience(s) : NEVER;
     /* The transport below has the same time, and says better what failed: let it speak first. */
     if (phase == SESSION_PHASE_OPENING)
         s->answer_by += s->options.connect_ms / 4 + 250;
@@ -75,7 +81,7 @@ static void forget_session(struct session *s, const char *reason, bool destroy)
     buf_clear(&s->id);
     buf_clear(&s->control_link);
     s->count = s->skip = 0;
-    s->recovering = false;
+    s->recovering = s->settling = s->slowed = s->rebind_wanted = false;
     s->recover_by = NEVER;
     session_void_tables(s, reason);
 }
@@ -84,6 +90,7 @@ void session_begin(struct session *s, uint64_t now)
 {
     s->wake_at = NEVER;
     s->ask = true;
+    s->rung = 0;
     s->odd_subscription = false;
     memset(s->odd_tags, 0, sizeof s->odd_tags);
     session_set_phase(s, now, SESSION_PHASE_ASKING);
@@ -93,7 +100,8 @@ void session_begin(struct session *s, uint64_t now)
 void session_open_stream(struct session *s, uint64_t now)
 {
     s->open = true;
-    s->stream_websocket = s->options.transport == SESSION_WS_STREAMING;
+    s->stream_websocket = session_transport_is_ws(session_transport(s));
+    session_choose_polling(s);
     session_set_phase(s, now, SESSION_PHASE_OPENING);
     session_report_state(s, now, NULL, NULL);
 }
@@ -203,11 +211,15 @@ void session_recover(struct session *s, uint64_t now, const char *reason, const 
 
 void session_looped(struct session *s, uint64_t now, uint64_t delay_ms)
 {
-    bool caught_up = s->phase == SESSION_PHASE_CATCHING_UP;
+    bool caught_up = s->phase == SESSION_PHASE_CATCHING_UP, poll = s->polling && !caught_up;
     if (caught_up) {
         s->counters.recoveries++;
         s->recover_by = now + s->options.recovery_ms;
         session_ask_again(s);
+    } else if (poll) {
+        s->counters.polls++;
+        /* A poll that brought nothing: nothing waits on the server any more. */
+        s->slowed = s->slowed && s->poll_brought;
     } else {
         s->counters.rebinds++;
     }
@@ -216,27 +228,35 @@ void session_looped(struct session *s, uint64_t now, uint64_t delay_ms)
     s->wake_at = now + delay_ms;
     session_set_phase(s, now, SESSION_PHASE_LOOPED);
     if (!caught_up)
-        session_report_state(s, now, "LOOP", NULL);
+        session_report_state(s, now, poll ? NULL : "LOOP", NULL);
 }
 
 void session_bound(struct session *s, uint64_t now)
 {
-    enum session_continuity continuity = s->phase != SESSION_PHASE_CREATING
-                                             ? (s->recovering ? SESSION_RECOVERED : SESSION_PRESERVED)
-                                         : s->had_session ? SESSION_REPLACED
-                                                          : SESSION_NEW;
-    if (s->phase == SESSION_PHASE_CREATING)
+    bool created = s->phase == SESSION_PHASE_CREATING, was_connected = session_is_connected(s);
+    if (created) {
         s->counters.sessions++;
+        s->continuity = s->had_session ? SESSION_REPLACED : SESSION_NEW;
+        s->settling = s->polling && !session_transport_polls(session_transport(s));
+    } else if (!s->settling) {
+        s->continuity = s->recovering ? SESSION_RECOVERED : SESSION_PRESERVED;
+    }
+    s->settling = s->settling && created;
     s->had_session = true;
     s->recovering = false;
     s->recover_by = NEVER;
-    s->heard_at = now;
-    session_requests_bound(s, now);
+    s->heard_at = s->bound_at = s->said_at = now;
+    s->late_ms = 0;
+    s->poll_brought = false;
     session_set_phase(s, now, SESSION_PHASE_BOUND);
+    if (s->settling)
+        return;
+    session_requests_bound(s, now);
     /* A LOOP is no fault: the time before it counts. */
     if (s->stable_at == NEVER && (s->attempts || s->astray))
         s->stable_at = now + s->options.retry_max_ms;
-    session_report_connected(s, now, continuity);
+    if (!was_connected)
+        session_report_connected(s, now, s->continuity);
 }
 
 /* ---- the stream ---- */
@@ -246,10 +266,12 @@ void session_opened(struct session *s, uint64_t now)
     s->stream_open = true;
     if (s->phase == SESSION_PHASE_RECOVERING) {
         s->answer_by = now + s->options.connect_ms;
-    } else if (s->phase == SESSION_PHASE_OPENING && s->stream_websocket) {
+    } else if (s->phase == SESSION_PHASE_OPENING && s->stream_websocket && s->version <= TLCP_2_2) {
         s->send = SEND_WSOK;
         session_set_phase(s, now, SESSION_PHASE_GREETING);
     } else if (s->phase == SESSION_PHASE_OPENING) {
+        if (s->stream_websocket)
+            s->send = session_has_id(s) ? SEND_BIND : SEND_CREATE;
         session_set_phase(s, now, session_has_id(s) ? SESSION_PHASE_BINDING : SESSION_PHASE_CREATING);
     }
 }
@@ -271,6 +293,9 @@ void session_closed(struct session *s, uint64_t now, enum session_fault fault, i
     bool lasting = fault == SESSION_FAULT_LASTING;
     if (s->phase == SESSION_PHASE_LOOPED && s->stream_websocket) {
         /* Unbound anyway: the bind will open another. */
+    } else if (session_blames_transport(s, fault == SESSION_FAULT_SILENT) &&
+               session_fall_back(s, now, why, shown)) {
+        /* Said and done there. */
     } else if (!session_has_id(s)) {
         session_lose(s, now, lasting ? ERRCODE_REFUSED : ERRCODE_RETRY, why, shown, false);
     } else if (lasting) {

@@ -10,11 +10,19 @@
 #include "proto/table.h"
 #include "proto/tlcp.h"
 
-enum session_transport { SESSION_WS_STREAMING, SESSION_HTTP_STREAMING };
+enum session_transport {
+    SESSION_WS_STREAMING,
+    SESSION_HTTP_STREAMING,
+    SESSION_WS_POLLING,
+    SESSION_HTTP_POLLING
+};
+enum { SESSION_TRANSPORTS_MAX = 3 };
 
 /* What PROTOCOL.md and INTERFACE.md ("session setting") call by the same names. Texts are copied; NULL is not sent. */
 struct session_options {
-    enum session_transport transport;
+    /* Best first. With more than one, the next is tried where one does not get through; every new session begins with the first. */
+    enum session_transport transports[SESSION_TRANSPORTS_MAX];
+    size_t n_transports;
     const char *adapter_set;
     const char *max_bandwidth_kbps;
     const char *supported_diffs; /* "P,T", or "" to ask for none; always sent */
@@ -23,6 +31,9 @@ struct session_options {
     uint64_t retry_ms, retry_max_ms;
     uint64_t retry_refused_ms; /* 0: never */
     uint64_t content_length_bytes;
+    uint64_t idle_ms, polling_ms;  /* polling: the longest poll, the pause between polls */
+    uint64_t reverse_heartbeat_ms; /* streaming: the server hears from us so often; 0: not promised */
+    bool slowing;                  /* falling behind (SYNC): polls until it has caught up */
     bool ignore_control_link;
     bool replaces; /* its first session takes the place of one that was: continuity "replaced" */
 };
@@ -51,6 +62,7 @@ void session_opened(struct session *s, uint64_t now);
 enum session_fault {
     SESSION_FAULT_PASSING, /* network, time-out, 5xx…: try again */
     SESSION_FAULT_LASTING, /* certificate, 3xx, 4xx: nothing will change by itself */
+    SESSION_FAULT_SILENT,  /* passing, too: connected, but nothing came in time */
 };
 /* The stream ended by itself (not by SESSION_CLOSE). CODE: an HTTP status, or 0. */
 void session_closed(struct session *s, uint64_t now, enum session_fault fault, int code, const char *why);
@@ -82,14 +94,18 @@ enum session_action_kind {
     SESSION_CONTROL,         /* a POST of `name` with `body` beside the stream; one at a time */
     SESSION_CONTROL_ABANDON, /* that POST, should it be under way: nothing of it may be told any more */
     SESSION_FAREWELL,        /* a POST of `name` with `body` whose answer nobody waits for */
+    SESSION_HEARTBEAT,       /* likewise, and not worth waiting for at the end */
 };
 
 struct session_action {
     enum session_action_kind kind;
     bool websocket;           /* OPEN */
     const char *control_link; /* OPEN, CONTROL, FAREWELL: instead of the configured host; NULL: none */
-    const char *name;         /* "create_session", "bind_session", "control" */
-    struct span body;         /* all borrowed until the next call on the session */
+    const char *name;         /* "create_session", "bind_session", "control", "heartbeat" */
+    const char *version;      /* of the protocol: "TLCP-2.5.0", or older where the server asked for that */
+    uint64_t
+        patience_ms; /* OPEN: what the server may take longer than connect_ms before it says anything (a poll) */
+    struct span body; /* all borrowed until the next call on the session */
 };
 
 /* Returns whether there was one. */
@@ -192,6 +208,9 @@ void session_remove_table(struct session *s, uint64_t now, struct session_table 
 /* Asks the server for another frequency; the table's own options follow. Returns 0 or -ENOMEM. */
 int session_reconf(struct session *s, uint64_t now, struct session_table *t, const char *max_frequency);
 
+/* Asks the server to end the stream, so that it is bound anew; nothing is lost. Only while connected. */
+void session_rebind(struct session *s);
+
 /* The tables in their order: NULL gives the first, the last gives NULL. */
 struct session_table *session_next_table(const struct session *s, const struct session_table *after);
 
@@ -202,7 +221,7 @@ const struct session_report *session_last_report(const struct session *s);
 bool session_is_stopped(const struct session *s);
 
 struct session_counters {
-    uint64_t lines, updates, bytes, sessions, recoveries, rebinds, oddities, faults;
+    uint64_t lines, updates, bytes, sessions, recoveries, rebinds, polls, oddities, faults;
 };
 const struct session_counters *session_counters(const struct session *s);
 

@@ -3,15 +3,34 @@
 
 #include <errno.h>
 
-/* ---- actions ---- */
+static const char *const versions[TLCP_N_VERSIONS] = TLCP_VERSIONS;
 
-static void build_streaming(struct session *s)
+static void build_poll(struct session *s)
+{
+    bool short_poll = !session_transport_polls(session_transport(s)) || s->phase == SESSION_PHASE_RECOVERING;
+    tlcp_param_text(&s->out, "LS_polling", "true");
+    tlcp_param_u64(&s->out, "LS_polling_millis", short_poll ? 0 : s->options.polling_ms);
+    tlcp_param_u64(&s->out, "LS_idle_millis", short_poll ? 0 : s->options.idle_ms);
+}
+
+static void build_stream(struct session *s)
 {
     if (s->options.content_length_bytes)
         tlcp_param_u64(&s->out, "LS_content_length", s->options.content_length_bytes);
     if (s->options.keepalive_ms)
         tlcp_param_u64(&s->out, "LS_keepalive_millis", s->options.keepalive_ms);
-    tlcp_param_text(&s->out, "LS_send_sync", "false");
+    if (s->options.reverse_heartbeat_ms)
+        tlcp_param_u64(&s->out, "LS_inactivity_millis", s->options.reverse_heartbeat_ms);
+    if (!s->options.slowing)
+        tlcp_param_text(&s->out, "LS_send_sync", "false");
+}
+
+static void build_connection(struct session *s)
+{
+    if (s->polling)
+        build_poll(s);
+    else
+        build_stream(s);
 }
 
 static void build_create(struct session *s)
@@ -23,21 +42,17 @@ static void build_create(struct session *s)
         tlcp_param(&s->out, "LS_password", buf_span(&s->password));
     tlcp_param_text(&s->out, "LS_adapter_set", s->options.adapter_set);
     tlcp_param_text(&s->out, "LS_requested_max_bandwidth", s->options.max_bandwidth_kbps);
-    tlcp_param_text(&s->out, "LS_supported_diffs", s->options.supported_diffs);
-    build_streaming(s);
+    if (s->version <= TLCP_2_4)
+        tlcp_param_text(&s->out, "LS_supported_diffs", s->options.supported_diffs);
+    build_connection(s);
 }
 
 static void build_bind(struct session *s)
 {
     tlcp_param(&s->out, "LS_session", buf_span(&s->id));
-    if (s->phase == SESSION_PHASE_RECOVERING) {
+    if (s->phase == SESSION_PHASE_RECOVERING)
         tlcp_param_u64(&s->out, "LS_recovery_from", s->count);
-        tlcp_param_text(&s->out, "LS_polling", "true");
-        tlcp_param_u64(&s->out, "LS_polling_millis", 0);
-        tlcp_param_u64(&s->out, "LS_idle_millis", 0);
-    } else {
-        build_streaming(s);
-    }
+    build_connection(s);
 }
 
 static const char *link_text(struct buf *link)
@@ -57,6 +72,7 @@ static void fill_open(struct session *s, struct session_action *ret)
                                    .websocket = s->stream_websocket,
                                    .control_link = link_text(&s->control_link),
                                    .name = bind ? "bind_session" : "create_session",
+                                   .patience_ms = session_patience(s),
                                    .body = buf_span(&s->out)};
 }
 
@@ -96,6 +112,23 @@ static bool take_flag(bool *flag, enum session_action_kind kind, struct session_
     return true;
 }
 
+/* A sign of life that was promised; anything else that is sent is one as well. */
+static bool fill_heartbeat(struct session *s, struct session_action *ret)
+{
+    if (!s->heartbeat)
+        return false;
+    s->heartbeat = false;
+    if (s->stream_websocket)
+        buf_add_text(&s->out, "heartbeat\r\n");
+    else
+        tlcp_param(&s->out, "LS_session", buf_span(&s->id));
+    *ret = (struct session_action){.kind = s->stream_websocket ? SESSION_SEND : SESSION_HEARTBEAT,
+                                   .control_link = link_text(&s->control_link),
+                                   .name = "heartbeat",
+                                   .body = buf_span(&s->out)};
+    return true;
+}
+
 static bool fill_requests(struct session *s, uint64_t now, struct session_action *ret)
 {
     if (!session_build_requests(s, now))
@@ -120,7 +153,7 @@ static bool next_action(struct session *s, uint64_t now, struct session_action *
     else if (s->send != SEND_NONE)
         fill_send(s, ret);
     else
-        return fill_requests(s, now, ret);
+        return fill_requests(s, now, ret) || fill_heartbeat(s, ret);
     return true;
 }
 
@@ -139,6 +172,9 @@ bool session_next_action(struct session *s, uint64_t now, struct session_action 
         enum session_phase phase = s->phase;
         buf_clear(&s->out);
         bool any = next_action(s, now, ret);
+        ret->version = versions[s->version];
+        if (any)
+            s->said_at = now;
         if (buf_error(&s->out) && s->phase == phase)
             give_up_action(s, now);
         else if (any || s->phase == phase)

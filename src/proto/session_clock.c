@@ -53,6 +53,13 @@ static uint64_t byte_deadline(const struct session *s)
     return at;
 }
 
+/* When the server is to hear from us again (LS_inactivity_millis). */
+static uint64_t heartbeat_time(const struct session *s)
+{
+    bool promised = s->options.reverse_heartbeat_ms && s->phase == SESSION_PHASE_BOUND && !s->polling;
+    return promised && !s->heartbeat ? s->said_at + s->options.reverse_heartbeat_ms : NEVER;
+}
+
 uint64_t session_deadline(const struct session *s)
 {
     uint64_t at = byte_deadline(s), requests = session_requests_deadline(s);
@@ -60,6 +67,8 @@ uint64_t session_deadline(const struct session *s)
         at = s->wake_at;
     if (s->stable_at < at)
         at = s->stable_at;
+    if (heartbeat_time(s) < at)
+        at = heartbeat_time(s);
     return requests < at ? requests : at;
 }
 
@@ -67,6 +76,7 @@ static void recover_now(struct session *s, uint64_t now)
 {
     s->open = true;
     s->stream_websocket = false;
+    s->polling = true;
     session_set_phase(s, now, SESSION_PHASE_RECOVERING);
 }
 
@@ -79,6 +89,7 @@ static void wake(struct session *s, uint64_t now)
     case SESSION_PHASE_RECOVERY_WAIT: recover_now(s, now); break;
     case SESSION_PHASE_LOOPED:
         if (s->stream_open && s->stream_websocket) {
+            session_choose_polling(s);
             s->send = SEND_BIND;
             session_set_phase(s, now, SESSION_PHASE_BINDING);
         } else {
@@ -95,6 +106,8 @@ static void on_late(struct session *s, uint64_t now)
         session_lose(s, now, ERRCODE_ANEW, "the recovery was not done within recovery_ms", NULL, true);
     } else if (s->answer_by <= now) {
         const char *why = "no answer within connect_ms";
+        if (session_blames_transport(s, true) && session_fall_back(s, now, why, NULL))
+            return;
         if (session_has_id(s))
             session_recover(s, now, why, NULL);
         else
@@ -120,6 +133,8 @@ void session_tick(struct session *s, uint64_t now)
         on_late(s, now);
     if (s->wake_at <= now)
         wake(s, now);
+    if (heartbeat_time(s) <= now)
+        s->heartbeat = true;
     session_requests_tick(s, now);
 }
 
@@ -138,10 +153,11 @@ void session_hold(struct session *s, uint64_t now, bool held, bool announce)
         postpone(&s->answer_by, ms);
         postpone(&s->recover_by, ms);
         s->heard_at += ms;
+        s->bound_at += ms;
         session_requests_postpone(s, ms);
     }
     s->held = held;
     s->held_told = held && announce;
-    if (s->phase == SESSION_PHASE_BOUND)
+    if (session_is_connected(s))
         session_report_state(s, now, NULL, NULL);
 }

@@ -39,6 +39,18 @@ struct session {
     bool recovering;  /* from the fault until it is bound to its own transport again */
     bool had_session; /* one was bound since session_start() */
 
+    /* how it is reached */
+    size_t rung;       /* of options.transports: what gets through; 0 again with every new session */
+    bool slowed;       /* falls behind: polls instead of streaming */
+    bool polling;      /* the connection there is, or the one to come, is a poll */
+    bool settling;     /* created by a short poll; its first bind to a stream is still to come */
+    bool poll_brought; /* this poll brought data */
+    int version;       /* TLCP_2_5… what the server takes; kept from session to session */
+    enum session_continuity continuity; /* told once it has settled */
+    uint64_t bound_at, said_at;         /* ms: the last CONOK; the last thing sent while bound */
+    int64_t late_ms;                    /* how far SYNC says that we are behind, smoothed */
+    bool rebind_wanted, heartbeat;      /* to be asked, to be sent */
+
     /* the stream */
     bool stream_open, stream_websocket;
     bool ask, open, close, abandon_control; /* actions to be taken */
@@ -107,6 +119,24 @@ void session_break(struct session *s, uint64_t now, const char *reason);
 void session_recover(struct session *s, uint64_t now, const char *reason, const int *code);
 void session_set_phase(struct session *s, uint64_t now, enum session_phase phase);
 void session_close_stream(struct session *s);
+/* What the server may take longer than connect_ms, in ms: the length of a poll, if it keeps even the head back. */
+uint64_t session_patience(const struct session *s);
+/* What it is, or is to be, bound with now. */
+enum session_transport session_transport(const struct session *s);
+bool session_transport_polls(enum session_transport transport);
+bool session_transport_is_ws(enum session_transport transport);
+/* Bound, or between two polls: what a consumer would call connected. */
+bool session_is_connected(const struct session *s);
+/* Whether the connection that is wanted next is a poll. */
+void session_choose_polling(struct session *s);
+/* Whether what failed is the way to the server, not the server. SILENT: nothing came in time. */
+bool session_blames_transport(const struct session *s, bool silent);
+/* The current transport does not get through: the next of the list, if there is one. Returns whether it is being tried. */
+bool session_fall_back(struct session *s, uint64_t now, const char *why, const int *code);
+/* The server refused the version of the protocol: the next older one, if there is one. Likewise. */
+bool session_step_down(struct session *s, uint64_t now);
+/* SYNC: so many seconds since the bind, says the server. */
+void session_synced(struct session *s, uint64_t now, uint64_t seconds);
 void session_bound(struct session *s, uint64_t now);
 void session_looped(struct session *s, uint64_t now, uint64_t delay_ms);
 bool session_has_id(const struct session *s);

@@ -165,6 +165,8 @@ static void on_refusal(struct session *s, uint64_t now, const struct tlcp_messag
     message_text(s, m->rest, text);
     bool end = m->tag == TLCP_END;
     bool creating = !session_has_id(s);
+    if (creating && errcode_is_version(m->code) && session_step_down(s, now))
+        return;
     enum errcode_verdict verdict = errcode_session(end        ? ERRCODE_END
                                                    : creating ? ERRCODE_CREATE
                                                               : ERRCODE_BIND,
@@ -343,6 +345,7 @@ static bool take_message(struct session *s, uint64_t now, const struct tlcp_mess
             return false;
         }
         s->count++;
+        s->poll_brought = true;
         return m->tag != TLCP_MSGDONE && m->tag != TLCP_MSGFAIL && on_data(s, now, m, line, ret);
     }
     switch ((int)m->tag) {
@@ -359,6 +362,7 @@ static bool take_message(struct session *s, uint64_t now, const struct tlcp_mess
     case TLCP_REQERR: on_request_answer(s, now, m); break;
     case TLCP_LOOP: session_looped(s, now, m->delay_ms < LIMIT_WAIT_MS ? m->delay_ms : LIMIT_WAIT_MS); break;
     case TLCP_PROG: on_prog(s, now, m->count); break;
+    case TLCP_SYNC: session_synced(s, now, m->seconds); break;
     case TLCP_WSOK:
         s->send = session_has_id(s) ? SEND_BIND : SEND_CREATE;
         session_set_phase(s, now, session_has_id(s) ? SESSION_PHASE_BINDING : SESSION_PHASE_CREATING);

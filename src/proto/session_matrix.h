@@ -33,7 +33,7 @@
     X(OPENING,        brk,   take,  take,  odd,   odd,   take,  skip, brk,   brk,   brk,   brk,   brk,   brk,   brk,   brk,   odd,  skip, odd,  brk)   \
     X(GREETING,       brk,   take,  take,  take,  take,  take,  skip, brk,   brk,   brk,   brk,   brk,   brk,   brk,   brk,   take, skip, odd,  brk)   \
     X(CREATING,       take,  take,  take,  odd,   odd,   take,  skip, brk,   brk,   brk,   brk,   brk,   brk,   brk,   brk,   odd,  skip, odd,  brk)   \
-    X(BOUND,          brk,   take,  take,  take,  take,  take,  skip, take,  take,  take,  take,  take,  take,  take,  take,  odd,  skip, odd,  brk)   \
+    X(BOUND,          brk,   take,  take,  take,  take,  take,  skip, take,  take,  take,  take,  take,  take,  take,  take,  odd,  take, odd,  brk)   \
     X(LOOPED,         brk,   take,  take,  take,  take,  take,  skip, brk,   brk,   brk,   brk,   brk,   brk,   brk,   brk,   odd,  skip, odd,  brk)   \
     X(BINDING,        take,  take,  take,  take,  take,  take,  skip, brk,   brk,   brk,   brk,   brk,   brk,   brk,   brk,   odd,  skip, odd,  brk)   \
     X(RECOVERY_WAIT,  skip,  skip,  skip,  skip,  skip,  skip,  skip, skip,  skip,  skip,  skip,  skip,  skip,  skip,  skip,  skip, skip, skip, skip)  \

@@ -19,7 +19,8 @@ const char *session_continuity_name(enum session_continuity continuity)
 
 static const char *transport_name(const struct session *s)
 {
-    return s->options.transport == SESSION_WS_STREAMING ? "ws-streaming" : "http-streaming";
+    static const char *const names[] = {"ws-streaming", "http-streaming", "ws-polling", "http-polling"};
+    return names[session_transport(s)];
 }
 
 /* ---- what is reported ---- */
@@ -32,18 +33,22 @@ bool session_has_id(const struct session *s)
 static enum session_state public_state(const struct session *s, const char **ret_detail)
 {
     *ret_detail = transport_name(s);
-    switch (s->phase) {
-    case SESSION_PHASE_STOPPED: *ret_detail = "stopped"; return SESSION_DISCONNECTED;
-    case SESSION_PHASE_REFUSED: *ret_detail = "refused"; return SESSION_DISCONNECTED;
-    case SESSION_PHASE_WAITING: *ret_detail = "waiting"; return SESSION_CONNECTING;
-    case SESSION_PHASE_BOUND:
+    if (session_is_connected(s)) {
         if (s->held_told)
             *ret_detail = "held";
         else if (s->stalled)
             *ret_detail = "stalled";
         return SESSION_CONNECTED;
+    }
+    if (s->settling)
+        return SESSION_CONNECTING;
+    switch (s->phase) {
+    case SESSION_PHASE_STOPPED: *ret_detail = "stopped"; return SESSION_DISCONNECTED;
+    case SESSION_PHASE_REFUSED: *ret_detail = "refused"; return SESSION_DISCONNECTED;
+    case SESSION_PHASE_WAITING: *ret_detail = "waiting"; return SESSION_CONNECTING;
     case SESSION_PHASE_ASKING:
     case SESSION_PHASE_CREATING: return SESSION_CONNECTING;
+    case SESSION_PHASE_BOUND:
     case SESSION_PHASE_OPENING:
     case SESSION_PHASE_GREETING:
     case SESSION_PHASE_LOOPED:

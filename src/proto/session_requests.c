@@ -16,13 +16,15 @@ static struct session_table *table_of_link(struct list *link)
 
 static bool may_ask(const struct session *s)
 {
-    return s->phase == SESSION_PHASE_BOUND && !s->control_busy && s->stream_open;
+    bool on_websocket =
+        s->stream_open && (s->phase == SESSION_PHASE_BOUND || s->phase == SESSION_PHASE_LOOPED);
+    return session_is_connected(s) && !s->control_busy && (!s->stream_websocket || on_websocket);
 }
 
 static void begin_request(struct session *s, struct buf *out, uint64_t id, const char *operation)
 {
-    /* Over WebSocket the session is the one that is bound to it. */
-    if (!s->stream_websocket)
+    /* Over WebSocket the session is the one that is bound to it, since 2.2.0. */
+    if (!s->stream_websocket || s->phase != SESSION_PHASE_BOUND || s->version > TLCP_2_2)
         tlcp_param(out, "LS_session", buf_span(&s->id));
     tlcp_param_u64(out, "LS_reqId", id);
     tlcp_param_text(out, "LS_op", operation);
@@ -168,6 +170,18 @@ static bool wants_add(const struct session_table *t, uint64_t now)
            (t->retry_at == NEVER || t->retry_at <= now);
 }
 
+static int ask_rebind(struct session *s, struct buf *line)
+{
+    bool too_long;
+    begin_request(s, line, s->last_request_id + 1, "force_rebind");
+    int r = append_line(s, line, &too_long);
+    if (r != 0)
+        return r;
+    s->rebind_wanted = false;
+    s->last_request_id++;
+    return 0;
+}
+
 /* Deletes first: they make room on the server, and a table subscribed anew must not overlap with itself. */
 static int build_batch(struct session *s, uint64_t now, struct buf *line)
 {
@@ -189,7 +203,8 @@ static int build_batch(struct session *s, uint64_t now, struct buf *line)
         else if (r == 0 && t->reconf_wanted && t->state == SESSION_TABLE_ACTIVE)
             r = ask_reconf(s, now, t, line);
     }
-    return r;
+    buf_clear(line);
+    return r == 0 && s->rebind_wanted ? ask_rebind(s, line) : r;
 }
 
 bool session_build_requests(struct session *s, uint64_t now)
@@ -372,7 +387,7 @@ void session_ask_again(struct session *s)
 /* Only while bound and read: an answer that waits behind a cut or a slow consumer is not late. */
 static bool answers_due(const struct session *s)
 {
-    return s->phase == SESSION_PHASE_BOUND && !s->held;
+    return session_is_connected(s) && !s->held;
 }
 
 void session_requests_tick(struct session *s, uint64_t now)

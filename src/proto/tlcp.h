@@ -91,5 +91,9 @@ void tlcp_param_u64(struct buf *out, const char *name, uint64_t value);
 /* LS_cid, literally; always the first parameter of create_session. */
 void tlcp_param_cid(struct buf *out);
 
-#define TLCP_VERSION     "TLCP-2.5.0"
-#define TLCP_SUBPROTOCOL TLCP_VERSION ".lightstreamer.com"
+/* Newest first: a server that refuses one is asked with the next (PROTOCOL.md, "Fallback"). */
+#define TLCP_VERSIONS                                                                                        \
+    {                                                                                                        \
+        "TLCP-2.5.0", "TLCP-2.4.0", "TLCP-2.3.0", "TLCP-2.2.0", "TLCP-2.1.0", "TLCP-2.0.0"                   \
+    }
+enum { TLCP_2_5, TLCP_2_4, TLCP_2_3, TLCP_2_2, TLCP_2_1, TLCP_2_0, TLCP_N_VERSIONS };

@@ -29,7 +29,7 @@ struct world {
     struct session_model model;
     uint64_t now;
     enum { CLOSED, OPENING, OPEN } stream;
-    bool websocket, control, held, asked, by_hand, keep;
+    bool websocket, polls, control, held, asked, by_hand, keep;
     size_t chunk_bytes;
     size_t n_tables;
     uint64_t request_id, sub_id, recovery_from;
@@ -108,6 +108,8 @@ static void check_request(struct world *w, struct span name, struct span body)
         check_control(w, body);
     } else if (span_is(name, "bind_session")) {
         check_bind(w, body);
+    } else if (span_is(name, "heartbeat")) {
+        check_parameters(body);
     } else {
         MUST(span_is(name, "create_session") && span_starts(body, SPAN("LS_cid=")));
         check_parameters(body);
@@ -148,12 +150,13 @@ static void on_action(struct world *w, const struct session_action *a)
         break;
     case SESSION_CLOSE: w->stream = CLOSED; break;
     case SESSION_CONTROL:
-        MUST(w->stream == OPEN && !w->websocket && !w->control);
+        MUST(!w->control && !w->websocket && (w->polls || w->stream == OPEN));
         check_request(w, span_of(a->name), a->body);
         w->control = true;
         break;
     case SESSION_CONTROL_ABANDON: w->control = false; break;
-    case SESSION_FAREWELL: check_request(w, span_of(a->name), a->body); break;
+    case SESSION_FAREWELL:
+    case SESSION_HEARTBEAT: check_request(w, span_of(a->name), a->body); break;
     }
 }
 
@@ -376,8 +379,18 @@ static bool has_letter(struct span options, char letter)
 static void new_session(struct world *w, struct span letters)
 {
     bool quick = has_letter(letters, 'q');
+    bool ws = has_letter(letters, 'w'), polls = has_letter(letters, 'p'),
+         falls_back = has_letter(letters, 'a');
+    enum session_transport streaming = ws || falls_back ? SESSION_WS_STREAMING : SESSION_HTTP_STREAMING;
+    enum session_transport polling = ws ? SESSION_WS_POLLING : SESSION_HTTP_POLLING;
+    w->polls = polls || falls_back || has_letter(letters, 's');
     struct session_options options = {
-        .transport = has_letter(letters, 'w') ? SESSION_WS_STREAMING : SESSION_HTTP_STREAMING,
+        .transports = {polls ? polling : streaming, SESSION_HTTP_STREAMING, SESSION_HTTP_POLLING},
+        .n_transports = falls_back ? 3 : 1,
+        .idle_ms = quick ? 1 : 19000,
+        .polling_ms = quick ? 1 : 500,
+        .reverse_heartbeat_ms = has_letter(letters, 'h') ? (quick ? 1 : 5000) : 0,
+        .slowing = has_letter(letters, 's'),
         .adapter_set = "A&B",
         .supported_diffs = "P,T",
         .stalled_ms = quick ? 1 : 2000,

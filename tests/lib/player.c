@@ -221,11 +221,13 @@ static void put_body(struct buf *out, struct span body)
 
 static void put_action(struct buf *out, const struct session_action *a)
 {
-    static const char *const names[] = {"ask", "open", "send", "close", "control", "abandon", "farewell"};
+    static const char *const names[] = {"ask",     "open",    "send",     "close",
+                                        "control", "abandon", "farewell", "heartbeat"};
     buf_add_text(out, names[a->kind]);
     if (a->kind == SESSION_OPEN)
         buf_printf(out, " %s", a->websocket ? "ws" : "http");
-    if (a->kind == SESSION_OPEN || a->kind == SESSION_CONTROL || a->kind == SESSION_FAREWELL)
+    if (a->kind == SESSION_OPEN || a->kind == SESSION_CONTROL || a->kind == SESSION_FAREWELL ||
+        a->kind == SESSION_HEARTBEAT)
         buf_printf(out, " %s", a->name);
     if (a->control_link)
         buf_printf(out, " at=%s", a->control_link);
@@ -237,7 +239,8 @@ static void put_action(struct buf *out, const struct session_action *a)
 struct session_options player_defaults(void)
 {
     return (struct session_options){
-        .transport = SESSION_HTTP_STREAMING,
+        .transports = {SESSION_HTTP_STREAMING},
+        .n_transports = 1,
         .supported_diffs = "P,T",
         .stalled_ms = 2000,
         .reconnect_ms = 3000,

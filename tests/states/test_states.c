@@ -271,7 +271,7 @@ static void check_outcome(struct player *p, const struct matrix_row *row, size_t
 static bool check_line(const struct matrix_row *row, size_t column, const char *line, bool websocket)
 {
     struct session_options options = player_defaults();
-    options.transport = websocket ? SESSION_WS_STREAMING : SESSION_HTTP_STREAMING;
+    options.transports[0] = websocket ? SESSION_WS_STREAMING : SESSION_HTTP_STREAMING;
     struct player p;
     player_init(&p, &options);
     bool exists = row->reach(&p, websocket);
@@ -330,7 +330,7 @@ START_TEST(anything_anytime)
     for (int websocket = 0; websocket < 2; websocket++)
         for (int what = 0; what < 8; what++) {
             struct session_options options = player_defaults();
-            options.transport = websocket ? SESSION_WS_STREAMING : SESSION_HTTP_STREAMING;
+            options.transports[0] = websocket ? SESSION_WS_STREAMING : SESSION_HTTP_STREAMING;
             struct player p;
             player_init(&p, &options);
             row->reach(&p, websocket);

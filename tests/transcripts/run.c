@@ -179,6 +179,27 @@ static void nothing_left(struct run *r)
 
 /* ---- statements ---- */
 
+/* "ws", "http": streaming, and nothing else; "auto"; "ws-polling", "http-polling". */
+static void set_transports(struct session_options *o, struct span name)
+{
+    static const struct {
+        const char *name;
+        enum session_transport transports[SESSION_TRANSPORTS_MAX];
+        size_t n;
+    } rows[] = {
+        {"ws", {SESSION_WS_STREAMING}, 1},
+        {"http", {SESSION_HTTP_STREAMING}, 1},
+        {"ws-polling", {SESSION_WS_POLLING}, 1},
+        {"http-polling", {SESSION_HTTP_POLLING}, 1},
+        {"auto", {SESSION_WS_STREAMING, SESSION_HTTP_STREAMING, SESSION_HTTP_POLLING}, 3},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (span_is(name, rows[i].name)) {
+            memcpy(o->transports, rows[i].transports, sizeof o->transports);
+            o->n_transports = rows[i].n;
+        }
+}
+
 static void do_set(struct run *r, struct span rest)
 {
     struct span name = need_word(r, &rest);
@@ -195,13 +216,20 @@ static void do_set(struct run *r, struct span rest)
         {"retry_ms", &r->options.retry_ms, NULL},
         {"retry_max_ms", &r->options.retry_max_ms, NULL},
         {"retry_refused_ms", &r->options.retry_refused_ms, NULL},
+        {"idle_ms", &r->options.idle_ms, NULL},
+        {"polling_ms", &r->options.polling_ms, NULL},
+        {"reverse_heartbeat_ms", &r->options.reverse_heartbeat_ms, NULL},
         {"content_length_bytes", &r->options.content_length_bytes, NULL},
         {"adapter_set", NULL, &r->options.adapter_set},
         {"max_bandwidth_kbps", NULL, &r->options.max_bandwidth_kbps},
         {"supported_diffs", NULL, &r->options.supported_diffs},
     };
     if (span_is(name, "transport")) {
-        r->options.transport = span_is(rest, "ws") ? SESSION_WS_STREAMING : SESSION_HTTP_STREAMING;
+        set_transports(&r->options, rest);
+        return;
+    }
+    if (span_is(name, "slowing")) {
+        r->options.slowing = true;
         return;
     }
     if (span_is(name, "ignore_control_link")) {
@@ -315,11 +343,13 @@ static void do_credentials(struct run *r, struct span rest)
 
 static void do_closed(struct run *r, struct span rest)
 {
-    bool lasting = span_is(need_word(r, &rest), "lasting");
+    struct span kind = need_word(r, &rest);
+    enum session_fault fault = span_is(kind, "lasting")  ? SESSION_FAULT_LASTING
+                               : span_is(kind, "silent") ? SESSION_FAULT_SILENT
+                                                         : SESSION_FAULT_PASSING;
     int code = (int)need_number(r, need_word(r, &rest));
     AUTO_FREE char *why = span_dup(rest);
-    session_closed(r->player.session, r->player.now, lasting ? SESSION_FAULT_LASTING : SESSION_FAULT_PASSING,
-                   code, why);
+    session_closed(r->player.session, r->player.now, fault, code, why);
 }
 
 static void do_control_closed(struct run *r, struct span rest)
@@ -379,9 +409,9 @@ static void do_counter(struct run *r, struct span rest)
     const struct {
         const char *name;
         uint64_t value;
-    } counters[] = {{"lines", c->lines},           {"updates", c->updates}, {"sessions", c->sessions},
-                    {"recoveries", c->recoveries}, {"rebinds", c->rebinds}, {"bytes", c->bytes},
-                    {"oddities", c->oddities},     {"faults", c->faults}};
+    } counters[] = {{"lines", c->lines},           {"updates", c->updates},   {"sessions", c->sessions},
+                    {"recoveries", c->recoveries}, {"rebinds", c->rebinds},   {"polls", c->polls},
+                    {"bytes", c->bytes},           {"oddities", c->oddities}, {"faults", c->faults}};
     uint64_t want = need_number(r, rest);
     for (size_t i = 0; i < ARRAY_LENGTH(counters); i++)
         if (span_is(name, counters[i].name)) {

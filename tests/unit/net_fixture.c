@@ -230,8 +230,8 @@ void owner_done(struct owner *o)
 
 void owner_post(struct owner *o, const char *url, const char *body, int64_t total_ms)
 {
-    ck_assert_int_eq(net_http_post(o->f->peer, url, span_of(body), total_ms, &owner_handlers, o, &o->stream),
-                     0);
+    ck_assert_int_eq(
+        net_http_post(o->f->peer, url, span_of(body), total_ms, 0, &owner_handlers, o, &o->stream), 0);
     ck_assert_int_eq(o->opened + o->closed, 0);
 }
 

@@ -586,7 +586,8 @@ static void begin(struct world *w, bool websocket)
     *w = (struct world){.now = 1000};
     w->stream = w->control = BUF_INIT(1 << 20);
     w->options = (struct session_options){
-        .transport = websocket ? SESSION_WS_STREAMING : SESSION_HTTP_STREAMING,
+        .transports = {websocket ? SESSION_WS_STREAMING : SESSION_HTTP_STREAMING},
+        .n_transports = 1,
         .adapter_set = "TEST",
         .supported_diffs = "P,T",
         .stalled_ms = 2000,

@@ -394,7 +394,7 @@ START_TEST(cookies_are_shared_by_a_peers_requests)
     owner_init(&o2, &f);
     ck_assert_int_eq(net_peer_new(f.net, &(struct net_peer_options){.connect_ms = 1000}, &other), 0);
     ck_assert_int_eq(
-        net_http_post(other, fixture_url(&f, "/"), SPAN("c"), 0, &owner_handlers, &o2, &o2.stream), 0);
+        net_http_post(other, fixture_url(&f, "/"), SPAN("c"), 0, 0, &owner_handlers, &o2, &o2.stream), 0);
     RUN_UNTIL(&f, f.server.accepted == 3);
     ck_assert_ptr_null(strstr(connection_text(server_request(&f)), "Cookie"));
     owner_done(&o2);
@@ -509,8 +509,8 @@ START_TEST(a_stream_started_in_a_handler)
     struct net_handlers handlers = owner_handlers;
     handlers.data = start_second;
     owner_init(&second, &f);
-    ck_assert_int_eq(net_http_post(f.peer, fixture_url(&f, "/first"), SPAN("a"), 0, &handlers, &o, &o.stream),
-                     0);
+    ck_assert_int_eq(
+        net_http_post(f.peer, fixture_url(&f, "/first"), SPAN("a"), 0, 0, &handlers, &o, &o.stream), 0);
     connection_send(server_request(&f), OK_CHUNKED "1\r\na\r\n");
     RUN_UNTIL(&f, f.server.accepted == 2);
     connection_send(server_request(&f), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
@@ -523,7 +523,7 @@ END_TEST
 START_TEST(no_url_no_stream)
 {
     struct net_stream *s = NULL;
-    ck_assert_int_eq(net_http_post(f.peer, "ftp://host/", SPAN(""), 0, &owner_handlers, &o, &s), -EINVAL);
+    ck_assert_int_eq(net_http_post(f.peer, "ftp://host/", SPAN(""), 0, 0, &owner_handlers, &o, &s), -EINVAL);
     ck_assert_int_eq(net_ws_open(f.peer, "http://", SUBPROTOCOL, &owner_handlers, &o, &s), -EINVAL);
 }
 END_TEST
