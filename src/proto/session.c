@@ -7,6 +7,9 @@
 /* Wrong node so often in a row: it is the balancer, not chance (PROTOCOL.md, codes 3, 11 and 21). */
 enum { ASTRAY_MAX = 5 };
 
+/* So long a poll may take from its LOOP to its end. */
+enum { POLL_END_MS = 50 };
+
 /* ---- phases ---- */
 
 /* Those that wait for an answer of the server. */
@@ -40,7 +43,7 @@ void session_close_stream(struct session *s)
     /* What was not even asked for yet needs no end. */
     s->close = s->close || s->stream_open || (awaits_answer(s->phase) && !s->open);
     s->open = false;
-    s->stream_open = false;
+    s->stream_open = s->over = false;
     s->send = SEND_NONE;
     line_reset(&s->lines);
 }
@@ -209,6 +212,15 @@ void session_recover(struct session *s, uint64_t now, const char *reason, const 
     session_report_state(s, now, reason, code);
 }
 
+/* Cut off, the connection of a poll could not serve the next one. */
+static void let_end(struct session *s, uint64_t now)
+{
+    s->over = true;
+    line_reset(&s->lines);
+    if (s->wake_at < now + POLL_END_MS)
+        s->wake_at = now + POLL_END_MS;
+}
+
 void session_looped(struct session *s, uint64_t now, uint64_t delay_ms)
 {
     bool caught_up = s->phase == SESSION_PHASE_CATCHING_UP, poll = s->polling && !caught_up;
@@ -223,9 +235,11 @@ void session_looped(struct session *s, uint64_t now, uint64_t delay_ms)
     } else {
         s->counters.rebinds++;
     }
-    if (!s->stream_websocket)
+    s->wake_at = s->due_at = now + delay_ms;
+    if (!s->stream_websocket && poll)
+        let_end(s, now);
+    else if (!s->stream_websocket)
         session_close_stream(s);
-    s->wake_at = now + delay_ms;
     session_set_phase(s, now, SESSION_PHASE_LOOPED);
     if (!caught_up)
         session_report_state(s, now, poll ? NULL : "LOOP", NULL);
@@ -291,8 +305,10 @@ void session_closed(struct session *s, uint64_t now, enum session_fault fault, i
     s->send = SEND_NONE;
     const int *shown = code ? &code : NULL;
     bool lasting = fault == SESSION_FAULT_LASTING;
-    if (s->phase == SESSION_PHASE_LOOPED && s->stream_websocket) {
+    if (s->phase == SESSION_PHASE_LOOPED && (s->stream_websocket || s->over)) {
         /* Unbound anyway: the bind will open another. */
+        s->wake_at = s->due_at;
+        s->over = false;
     } else if (session_blames_transport(s, fault == SESSION_FAULT_SILENT) &&
                session_fall_back(s, now, why, shown)) {
         /* Said and done there. */
@@ -322,7 +338,8 @@ void session_feed(struct session *s, uint64_t now, struct span bytes)
 {
     s->counters.bytes += bytes.len;
     heard(s, now);
-    line_feed(&s->lines, bytes);
+    if (!s->over)
+        line_feed(&s->lines, bytes);
 }
 
 void session_keep(struct session *s, uint64_t now)

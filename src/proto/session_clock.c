@@ -93,6 +93,8 @@ static void wake(struct session *s, uint64_t now)
             s->send = SEND_BIND;
             session_set_phase(s, now, SESSION_PHASE_BINDING);
         } else {
+            if (s->over)
+                session_close_stream(s);
             session_open_stream(s, now);
         }
         break;

@@ -45,7 +45,10 @@ struct session {
     bool polling;      /* the connection there is, or the one to come, is a poll */
     bool settling;     /* created by a short poll; its first bind to a stream is still to come */
     bool poll_brought; /* this poll brought data */
-    int version;       /* TLCP_2_5… what the server takes; kept from session to session */
+    bool
+        over; /* LOOP ended this poll: what still comes is void, but its end leaves the connection to be used again */
+    uint64_t due_at;                    /* when the next poll may begin */
+    int version;                        /* TLCP_2_5… what the server takes; kept from session to session */
     enum session_continuity continuity; /* told once it has settled */
     uint64_t bound_at, said_at;         /* ms: the last CONOK; the last thing sent while bound */
     int64_t late_ms;                    /* how far SYNC says that we are behind, smoothed */
