@@ -163,6 +163,7 @@ static void free_world(struct world *w)
     log_free(env->log);
     conf_free(w->bridge.conf);
     conf_free(w->bridge.old_conf);
+    conf_free(w->bridge.loaded);
     buf_done(&w->bridge.endpoints);
     close(w->conf_fd);
 }
