@@ -47,22 +47,23 @@ class Simulator(Process):
 
     # --- asking ---
 
-    def all(self, event, **keys):
+    def all(self, event, where=None, **keys):
         with self.news:
-            return [e for e in self.events if e["event"] == event and all(e.get(k) == v for k, v in keys.items())]
+            found = [e for e in self.events if e["event"] == event and all(e.get(k) == v for k, v in keys.items())]
+        return [e for e in found if where is None or where(e)]
 
-    def count(self, event, **keys):
-        return len(self.all(event, **keys))
+    def count(self, event, where=None, **keys):
+        return len(self.all(event, where, **keys))
 
-    def wait_event(self, event, count=1, timeout_s=None, **keys):
+    def wait_event(self, event, count=1, where=None, timeout_s=None, **keys):
         """The COUNT-th event of that kind."""
 
         def enough():
-            return self.count(event, **keys) >= count or not self.thread.is_alive()
+            return self.count(event, where, **keys) >= count or not self.thread.is_alive()
 
         with self.news:
             self.news.wait_for(enough, timeout_s or PATIENCE_S)
-        found = self.all(event, **keys)
+        found = self.all(event, where, **keys)
         if len(found) < count:
             raise Timeout(f"the simulator said {len(found)} of {count} {event} {keys}:\n{self.log()}")
         return found[count - 1]

@@ -1,0 +1,261 @@
+"""The control socket: every command, every kind of client, and requests that are none."""
+
+import json
+import os
+import random
+import threading
+import time
+
+import zmq
+
+from bridge import Client, table
+from process import wait_until
+
+NOT_YET = ["metrics", "start", "delete-table", "add-table", "reconf", "constrain", "rebind", "send-message", "log-level"]
+
+
+def test_every_command(world, transport):
+    scene = world.bridge([table()]).open()
+    scene.sim.update("item1", a="1")
+    scene.arrived()
+    must = scene.daemon.must
+    assert abs(must("ping")["time"] / 1e6 - time.time()) < 60
+    version = must("version")
+    assert version["version"] and version["libraries"]["libzmq"] == zmq.zmq_version(), version
+    status = must("status")
+    assert status["pid"] == scene.daemon.pid or os.environ.get("LSBRIDGE_WRAPPER")
+    assert (status["run"], status["config"]) == (scene.consumer.live()[0]["run"], scene.daemon.config_path)
+    assert [s["session"] for s in status["sessions"]] == ["s"] and [t["table"] for t in status["tables"]] == ["t"]
+    assert must("config")["config"]["sessions"][0]["name"] == "s"
+    assert must("sessions")["sessions"] == must("sessions", session="s")["sessions"]
+    assert must("tables")["tables"][0]["mode"] == "MERGE"
+    rows = must("rows")
+    assert rows["run"] == status["run"] and "next" not in rows
+    live = scene.consumer.live()[0]
+    row = rows["rows"][0]
+    assert {k: row[k] for k in row if k in ("session", "table", "item", "pos", "seq", "time", "fields")} == \
+        {k: live[k] for k in ("session", "table", "item", "pos", "seq", "time", "fields")}  # fmt: skip
+    assert rows["items"] == [{"session": "s", "table": "t", "item": "item1", "seq": 1}]
+    must("disconnect", session="s")
+    scene.daemon.wait_state("disconnected", detail="stopped")
+    must("disconnect", session="s")
+    must("connect", session="s")
+    scene.daemon.wait_state("connected")
+    must("connect", session="s")
+    assert must("reload") == {"ok": True, "added": [], "removed": [], "changed": [], "restart_needed": []}
+    for cmd in ("sessions", "tables", "rows", "connect", "disconnect"):
+        no = scene.daemon.ask(cmd, session="nobody")
+        assert no["ok"] is False and "nobody" in no["error"], no
+    for cmd in ("connect", "disconnect"):
+        assert "session" in scene.daemon.ask(cmd)["error"]
+
+
+def test_what_is_not_there_yet(world):
+    scene = world.bridge([table()])
+    for cmd in NOT_YET:
+        no = scene.daemon.ask(cmd)
+        assert (no["ok"], bool(no["error"])) == (False, True), no
+
+
+def test_connect_at_once(world):
+    """`connect` does not wait for the back-off."""
+    scene = world.bridge([table()], retry_ms=60000, retry_max_ms=60000)
+    scene.status.wait_session("connecting", detail="waiting")
+    scene.sim.open_door()
+    scene.daemon.must("connect", session="s")
+    scene.daemon.wait_state("connected")
+
+
+BAD = [
+    b"", b" ", b"null", b"1", b'"ping"', b"[]", b"{}", b"{", b'{"cmd"', b'{"cmd":"ping"', b'{"cmd":"ping"}}', b'{"cmd":1}',
+    b'{"cmd":null}', b'{"cmd":["ping"]}', b'{"cmd":""}', b'{"cmd":"PING"}', b'{"cmd":"pi\\u0000ng"}',
+    b'{"cmd":"ping","extra":1}', b'{"cmd":"rows","limit":0}', b'{"cmd":"rows","limit":1001}', b'{"cmd":"rows","limit":-1}',
+    b'{"cmd":"rows","limit":1.5}', b'{"cmd":"rows","limit":"10"}', b'{"cmd":"rows","limit":99999999999999999999999}',
+    b'{"cmd":"rows","after":"nonsense"}', b'{"cmd":"rows","after":"a/b/c/d"}', b'{"cmd":"rows","after":""}', b'{"cmd":"rows","after":7}',
+    b'{"cmd":"rows","session":1}', b'{"cmd":"rows","session":{"a":1}}', b'{"cmd":"connect"}', b'{"cmd":"connect","session":""}',
+    b'{"cmd":"connect","session":"\\ud800"}', b'{"cmd":"connect","session":"' + b"x" * 100000 + b'"}', b'{"cmd":NaN}', b'{"cmd":\'ping\'}',
+    b"\xff\xfe\x00", b"\x00", b'{"cmd":"p\xffng"}', b"[" * 100000, b'{"a":' * 10000, b"\xef\xbb\xbf" + b'{"cmd":"ping"}', b"{" * 1000000,
+    b'{"cmd":"ping"}' * 2, b'{"cmd":"ping",}', b'{"cmd":"ping"} x',
+]  # fmt: skip
+
+
+def test_requests_that_are_none(world):
+    scene = world.bridge([table()])
+    client = world.client(scene.daemon.control)
+    for request in BAD:
+        reply = client.ask(request)
+        assert reply["ok"] is False and reply["error"], (request[:100], reply)
+        assert len(reply["error"]) < 1000
+    for seed in range(300):
+        assert client.ask(random.Random(seed).randbytes(seed))["ok"] is False
+    assert client.ask({"cmd": "ping"})["ok"] is True
+    assert len(scene.daemon.log()) < 5000  # not a line for each
+
+
+def test_garbage_in_the_name_and_blanks_are_fine(world):
+    client = world.client(world.bridge([table()]).daemon.control)
+    assert client.ask(b' \r\n\t{ "cmd" : "pi\\u006eg" }\n')["ok"] is True
+
+
+IDS = [
+    "1", "-0", "0.10", "1e400", "123456789012345678901234567890", '"x"', '"\\u0000\\ud83d\\ude00"', "null", "true", "[]", '[1,{"a":[null]}]',
+    '{"b":1,"a":2}', '""', '"' + "x" * 10000 + '"',
+]  # fmt: skip
+
+
+def test_ids_come_back(world):
+    """Whatever they are: numbers to the last digit."""
+    scene = world.bridge([table()])
+    client = world.client(scene.daemon.control)
+    for text in IDS:
+        for cmd in ("ping", "no-such-command"):
+            client.send(f'{{"id":{text},"cmd":"{cmd}"}}'.encode())
+            raw = client.receive()[0].decode()
+            assert json.loads(raw)["id"] == json.loads(text), (text, raw)
+            if text[0] in "-0123456789":
+                assert f'"id":{text}' in raw, (text, raw)
+
+
+def test_envelopes(world):
+    """REQ, DEALER with and without the empty frame, routing frames before it, many and large frames."""
+    scene = world.bridge([table()])
+    dealer = world.client(scene.daemon.control, zmq.DEALER)
+    ping = b'{"cmd":"ping"}'
+    for frames, envelope in [
+        ([b"", ping], [b""]), ([ping], []), ([b"route", b"", ping], [b"route", b""]), ([b"a", b"b", b"", ping], [b"a", b"b", b""]),
+    ]:  # fmt: skip
+        dealer.send(*frames)
+        got = dealer.receive()
+        assert got[:-1] == envelope and json.loads(got[-1])["ok"] is True, (frames, got)
+    for frames in ([b"", ping, ping], [b""], [b"", b""], [b"x"] * 200, [b"", *[b"y"] * 200], [b"r" * 100000, b"", ping]):
+        dealer.send(*frames)
+        assert json.loads(dealer.receive()[-1])["ok"] is False, frames[:3]
+    dealer.send(b"", ping)
+    assert json.loads(dealer.receive()[-1])["ok"] is True
+
+
+def test_bodies_too_large(world):
+    """One of 1 MiB is read; a larger one may cost the connection, and nothing else."""
+    scene = world.bridge([table()])
+    client = world.client(scene.daemon.control)
+    request = b'{"cmd":"ping","id":"' + b"x" * (1048576 - 22) + b'"}'
+    assert len(request) == 1 << 20
+    assert client.ask(request)["ok"] is True
+    greedy = world.client(scene.daemon.control)
+    greedy.send(b'{"cmd":"ping","id":"' + b"x" * (16 << 20) + b'"}')
+    assert world.client(scene.daemon.control).ask({"cmd": "ping"})["ok"] is True
+
+
+def test_many_clients_at_once(world):
+    scene = world.bridge([table()]).open()
+    wrong = []
+
+    def work(number):
+        with Client(scene.daemon.control) as client:
+            for n in range(50):
+                reply = client.ask({"cmd": "status" if n % 5 == 0 else "ping", "id": [number, n]})
+                if reply.get("id") != [number, n] or not reply["ok"]:
+                    wrong.append(reply)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong[0]
+
+
+def test_clients_that_never_read(world):
+    """Their replies are dropped at some point; nobody else notices."""
+    scene = world.bridge([table()]).open()
+    before = scene.daemon.memory_kb()
+    rude = world.client(scene.daemon.control, zmq.DEALER)
+    rude.socket.rcvhwm = 1
+    request = b'{"cmd":"config","id":"' + b"x" * 10000 + b'"}'
+    for _ in range(3000):
+        try:
+            rude.socket.send_multipart([b"", request], zmq.NOBLOCK)
+        except zmq.Again:
+            break
+    assert world.client(scene.daemon.control).ask({"cmd": "ping"})["ok"] is True
+    assert scene.daemon.memory_kb() - before < 100000
+
+
+# --- rows ---
+
+
+def test_rows_are_selected(world):
+    tables = [table("t", ["item1", "item2"]), table("c", ["x", "y"], ["key", "command", "a"], mode="COMMAND")]
+    scene = world.bridge(tables).open()
+    scene.sim.update("item1", a="1")
+    scene.sim.update("item2", a="2")
+    for item in "xy":
+        for key in ("k1", "k2", ""):
+            scene.sim.update(item, key=key, command="ADD", a=item)
+    scene.arrived()
+
+    def found(**keys):
+        return sorted((r["table"], r["item"], r.get("key")) for r in scene.daemon.rows(**keys))
+
+    assert len(found()) == 8 and found(session="s") == found()
+    assert found(table="t") == [("t", "item1", None), ("t", "item2", None)]
+    assert found(item="x") == [("c", "x", ""), ("c", "x", "k1"), ("c", "x", "k2")]
+    assert found(key="k1") == [("c", "x", "k1"), ("c", "y", "k1")]
+    assert found(key="", item="y", table="c", session="s") == [("c", "y", "")]
+    assert found(item="nothing") == [] and "nothing" in scene.daemon.ask("rows", table="nothing")["error"]
+    assert len(scene.daemon.must("rows", limit=3)["rows"]) == 3
+
+
+def test_pages_while_rows_come_and_go(world):
+    """A row that exists throughout is delivered exactly once."""
+    scene = world.bridge([table("c", ["x"], ["key", "command", "a"], mode="COMMAND")]).open()
+    scene.sim.say(*[f"update TEST x key=stays{n} command=ADD a={n}" for n in range(150)])
+    scene.sim.say(*[f"update TEST x key=goes{n} command=ADD a={n}" for n in range(100)])
+    scene.arrived()
+    over = threading.Event()
+
+    def churn():
+        n = 0
+        while not over.is_set():
+            scene.sim.say(
+                f"update TEST x key=goes{n % 100} command=DELETE", f"update TEST x key=new{n} command=ADD a=1",
+                f"update TEST x key=stays{n % 150} command=UPDATE a=again{n}", f"update TEST x key=goes{n % 100} command=ADD a=1",
+            )  # fmt: skip
+            n += 1
+            over.wait(0.02)  # rows that come faster than a page could be read would never end
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        for limit in (1, 7, 50, 1000):
+            keys = [row["key"] for row in scene.daemon.rows(table="c", limit=limit)]
+            staying = [key for key in keys if key.startswith("stays")]
+            assert sorted(staying) == sorted(f"stays{n}" for n in range(150)), (limit, len(staying))
+    finally:
+        over.set()
+        thread.join()
+    scene.arrived()
+
+
+def test_pages_end_at_a_mebibyte(world):
+    items = [f"i{n}" for n in range(40)]
+    scene = world.bridge([table("t", items)]).open()
+    for item in items:
+        scene.sim.update(item, a="x" * 60000)
+    scene.arrived()
+    client = world.client(scene.daemon.control)
+    client.send(b'{"cmd":"rows","limit":1000}')
+    body = client.receive()[0]
+    assert len(body) <= 1 << 20 and "next" in json.loads(body), len(body)
+    assert [r["item"] for r in scene.daemon.rows(limit=1000)] == items
+
+
+def test_cursor_of_a_table_that_is_gone(world):
+    scene = world.bridge([table("a"), table("b", ["item2"])]).open()
+    scene.sim.updates("item1", [1])
+    scene.sim.updates("item2", [1])
+    wait_until(lambda: len(scene.daemon.rows()) == 2, "two rows")
+    page = scene.daemon.must("rows", limit=1)
+    assert scene.daemon.reload([scene.session(tables=[table("b", ["item2"])])])["ok"]
+    rest = scene.daemon.must("rows", limit=1, after=page["next"])
+    assert [r["table"] for r in rest["rows"]] == ["b"]
