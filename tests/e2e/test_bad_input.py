@@ -5,6 +5,10 @@ import re
 from bridge import table
 
 
+# Session after session, without much of a pause.
+HASTY = {"retry_max_ms": 20}
+
+
 def ended(scene, *lines, words="protocol error", before=None):
     """Each of LINES, sent as it is, ends the session, which is made anew; what is sent before and after arrives."""
     for n, line in enumerate(lines):
@@ -37,7 +41,7 @@ def fresh(scene):
 
 
 def test_updates_that_make_no_sense(world, transport):
-    scene = world.bridge([table()]).open()
+    scene = world.bridge([table()], **HASTY).open()
     ended(
         scene,
         "data U,1,2,x|y",  # an item that the table does not have
@@ -58,12 +62,12 @@ def test_updates_that_make_no_sense(world, transport):
 
 def test_first_updates_that_refer_to_nothing(world, transport):
     """Unchanged fields and differences without a row before; other items go on."""
-    scene = world.bridge([table("t", ["item1", "item2"], ["a", "b"])]).open()
+    scene = world.bridge([table("t", ["item1", "item2"], ["a", "b"])], **HASTY).open()
     ended(scene, "data U,1,2,|x", "data U,1,2,^2", "data U,1,2,x|^Tabc", "data U,1,2,x|^P[]")
 
 
 def test_differences_that_do_not_apply(world, transport):
-    scene = world.bridge([table()]).open()
+    scene = world.bridge([table()], **HASTY).open()
     ended(
         scene,
         "data U,1,1,^Tzz|x",  # copies more than there is
@@ -86,7 +90,7 @@ def test_command_rows_without_sense(world, transport):
 
 
 def test_messages_out_of_place(world, transport):
-    scene = world.bridge([table()]).open()
+    scene = world.bridge([table()], **HASTY).open()
     ended(scene, "raw CONOK,Sx,50000,5000,*", "raw LOOP", "raw LOOP,abc", "data SUBOK,1", "data EOS,1,9", "data EOS,1,0")
 
 
@@ -116,9 +120,9 @@ def test_bytes_without_meaning(world, transport):
 
 def test_line_without_an_end(world, transport):
     """Sixteen MiB is the most that a line may have."""
-    scene = world.bridge([table()]).open()
+    scene = world.bridge([table()], **HASTY).open()
     before = scene.daemon.memory_kb()
-    ended(scene, "flood 40000000", words="a line without an end")
+    ended(scene, "flood 20000000", words="a line without an end")
     assert scene.daemon.memory_kb() - before < 250000
 
 

@@ -108,6 +108,7 @@ def test_loop(world, transport):
         scene.sim.updates("item1", range(n * 5, n * 5 + 5))
         scene.sim.say("loop 10", "wait bound")
     scene.arrived()
+    scene.status.wait_session("connected", continuity="preserved", count=5)
     assert scene.continuities() == ["new"] + ["preserved"] * 5, scene.continuities()
     assert not scene.gaps()
     if transport == "ws-streaming":  # the connection stays
@@ -201,7 +202,7 @@ def test_recovery_out_of_reach(world, transport):
 
 def test_end_codes(world, transport):
     """What an END means: made anew."""
-    scene = world.bridge([table()]).open()
+    scene = world.bridge([table()], retry_max_ms=20).open()
     codes = [41, 48, 32, 33, 34, 99]
     for n, code in enumerate(codes):
         scene.sim.updates("item1", range(n * 3, n * 3 + 3))
@@ -404,7 +405,7 @@ def test_everybody_is_cut_at_the_same_time(world):
     """Field note 4: clients do not come back in step."""
     sim = world.sim()
     names = [f"s{n}" for n in range(12)]
-    sessions = [session(sim.url, [table(f"t{n}", [f"i{n}"])], name=n, retry_ms=200) for n in names]
+    sessions = [session(sim.url, [table(f"t{n}", [f"i{n}"])], name=n, retry_ms=200, retry_max_ms=200) for n in names]
     daemon = world.daemon(sessions)
     status = world.status(daemon.status_endpoint)
     sim.open_door()
