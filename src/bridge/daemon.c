@@ -27,8 +27,9 @@ struct daemon {
 
 enum { TIMER_ACCURACY_US = 1000 };
 
-/* A status consumer that does not read loses messages; a control client that does not, its replies. */
-enum { STATUS_HIGH_WATER_MARK = 1000, CONTROL_HIGH_WATER_MARK = 100 };
+/* A status consumer that does not read loses messages; a control client that does not, its replies. A new status consumer gets the latest
+ * of every topic in one go, a message for each session and table: all of them must fit. */
+enum { STATUS_HIGH_WATER_MARK = 50000, CONTROL_HIGH_WATER_MARK = 100 };
 
 /* ---- what is told of all ---- */
 

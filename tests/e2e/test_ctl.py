@@ -220,6 +220,7 @@ def test_get_pages_to_the_end():
         assert len(lines) == 8 and lines[2] == "demo/quotes item2 a=1" and lines[3] == "demo/quotes item3 a=null"
         assert daemon.requests[0] == {"cmd": "rows", "session": "demo", "table": "quotes", "item": "item2", "limit": 1000}
         assert [r.get("after") for r in daemon.requests] == [None, "1", "2", "3"]
+        assert ctl(daemon, "rows", "demo/quotes", "item2").stdout.splitlines() == lines
         rows = [json.loads(line) for line in ctl(daemon, "get", "--json").stdout.splitlines()]
         assert [row["seq"] for row in rows] == list(range(1, 9))
 

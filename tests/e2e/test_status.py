@@ -2,7 +2,7 @@
 
 import time
 
-from bridge import table
+from bridge import session, table
 from process import wait_until
 
 
@@ -122,3 +122,13 @@ def test_commands_see_the_same(world, transport):
     now = scene.daemon.table()
     for key in ("state", "items", "fields", "max_frequency"):
         assert now.get(key) == said.get(key), (key, now, said)
+
+
+def test_a_new_subscription_gets_every_one_of_many_topics(world):
+    """They come in one go, and must fit into what is queued for one consumer."""
+    sim = world.sim(door="open")
+    daemon = world.daemon([session(sim.url, [table(f"t{n}", [f"item{n}"]) for n in range(1500)])])
+    sim.wait_event("subscribed", 1500)
+    daemon.wait_table("active", "t1499")
+    late = world.status(daemon.status_endpoint, "table/")
+    late.wait(count=1500, replay=True, state="active")
