@@ -206,7 +206,10 @@ void session_recover(struct session *s, uint64_t now, const char *reason, const 
         return;
     }
     s->recovering = true;
-    uint64_t delay = session_backoff(s, s->attempts++);
+    /* However often connections broke before: a recovery is tried several times before its time is spent. */
+    uint64_t delay = session_backoff(s, s->attempts++), most = session_jitter(s, s->options.recovery_ms / 4);
+    if (delay > most)
+        delay = most;
     s->wake_at = now + delay < s->recover_by ? now + delay : s->recover_by;
     session_set_phase(s, now, SESSION_PHASE_RECOVERY_WAIT);
     session_report_state(s, now, reason, code);
