@@ -69,7 +69,7 @@ static enum session_state public_state(const struct session *s, const char **ret
 static void keep_id_end(const struct session *s, char end[static 8])
 {
     /* Never the whole of it, however short it is. */
-    size_t n = s->id.len / 2 < 6 ? s->id.len / 2 : 6;
+    size_t n = s->id.len > 6 ? 6 : s->id.len / 2;
     end[0] = '\0';
     if (n) {
         memcpy(end, s->id.at + s->id.len - n, n);
