@@ -39,7 +39,7 @@
     X(RECOVERY_WAIT,  skip,  skip,  skip,  skip,  skip,  skip,  skip, skip,  skip,  skip,  skip,  skip,  skip,  skip,  skip,  skip, skip, skip, skip)  \
     X(RECOVERING,     take,  take,  take,  odd,   odd,   take,  skip, brk,   brk,   brk,   brk,   brk,   brk,   brk,   brk,   odd,  skip, odd,  brk)   \
     X(COUNTING,       brk,   take,  take,  odd,   odd,   take,  skip, brk,   take,  brk,   brk,   brk,   brk,   brk,   brk,   odd,  skip, odd,  brk)   \
-    X(CATCHING_UP,    brk,   take,  take,  odd,   odd,   take,  skip, take,  brk,   take,  take,  take,  take,  take,  take,  odd,  skip, odd,  brk)   \
+    X(CATCHING_UP,    brk,   take,  take,  take,  take,  take,  skip, take,  brk,   take,  take,  take,  take,  take,  take,  odd,  skip, odd,  brk)   \
     X(CONTROL,        odd,   odd,   odd,   take,  take,  take,  skip, odd,   odd,   odd,   odd,   odd,   odd,   odd,   odd,   odd,  skip, odd,  odd)
 /* clang-format on */
 
