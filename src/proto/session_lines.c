@@ -54,16 +54,28 @@ static const enum outcome matrix[SESSION_N_PHASES][N_COLUMNS] = {SESSION_MATRIX(
 
 /* ---- helpers ---- */
 
-/* RAW as a log can take it: one line of well-formed UTF-8, cut to SIZE, without the session's id. */
+/* A shorter password is no secret that could be kept: hiding it would leave nothing of most texts. */
+enum { SHORTEST_PASSWORD = 4 };
+
+/* How much of RAW's beginning is not to be shown: the session's id, or a password that the server repeats. */
+static size_t secret_length(const struct session *s, struct span raw)
+{
+    struct span id = buf_span(&s->id), password = buf_span(&s->password);
+    if (id.len && span_starts(raw, id))
+        return id.len;
+    return password.len >= SHORTEST_PASSWORD && span_starts(raw, password) ? password.len : 0;
+}
+
+/* RAW as a log can take it: one line of well-formed UTF-8, cut to SIZE, without secrets. */
 static void show(const struct session *s, struct span raw, char *text, size_t size)
 {
-    struct span id = buf_span(&s->id);
     size_t n = 0;
     while (raw.len && n < size - 1) {
-        if (id.len && span_starts(raw, id)) {
+        size_t secret = secret_length(s, raw);
+        if (secret) {
             n += (size_t)snprintf(text + n, size - n, "***");
             n = n < size ? n : size - 1;
-            raw = span_from(raw, id.len);
+            raw = span_from(raw, secret);
             continue;
         }
         unsigned char c = (unsigned char)raw.at[0];
