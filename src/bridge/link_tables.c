@@ -171,7 +171,7 @@ void link_tell_table(struct link *l, struct session_table *t)
     json_text(json, "session", l->name);
     json_text(json, "table", t->table->options.name);
     add_table_state(t, json);
-    status_end(l->env->status, t->state != SESSION_TABLE_DELETED);
+    status_end(l->env->status, true);
     log_table(l, t);
 }
 

@@ -153,10 +153,3 @@ void status_end(struct status *s, bool keep)
     sink_publish(s->sink, span_of(t->name), buf_span(&s->message), SINK_DROP);
     poll_sink(s);
 }
-
-void status_forget(struct status *s, const char *topic)
-{
-    struct topic *t = map_get(&s->topics, span_of(topic));
-    if (t)
-        buf_clear(&t->latest);
-}

@@ -21,6 +21,3 @@ const char *status_endpoint(const struct status *s, size_t index);
 struct buf *status_begin(struct status *s, const char *topic);
 /* Sends it. KEEP: it is the topic's latest, to be repeated for new subscriptions. */
 void status_end(struct status *s, bool keep);
-
-/* The topic is no longer repeated: what it told of is gone. */
-void status_forget(struct status *s, const char *topic);

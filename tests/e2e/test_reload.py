@@ -41,6 +41,8 @@ def test_tables_are_added_removed_and_changed_while_the_server_is_silent(world, 
     scene.sim.updates("item2", [2])
     scene.consumer.wait(table="d", type="snapshot")
     assert len(scene.consumer.live(table="b")) == 2, "a message after the gap of a deleted table"
+    late = world.status(scene.daemon.status_endpoint, "table/s/b")
+    assert late.wait(topic="table/s/b")["state"] == "deleted", "the latest of its topic"
 
 
 def test_max_frequency_is_asked_for_at_once(world, transport):
