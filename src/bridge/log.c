@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#define SD_JOURNAL_SUPPRESS_LOCATION /* it would always be this file */
 #include <systemd/sd-journal.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,13 +28,14 @@ int log_level_of(const char *name)
     return -1;
 }
 
-/* systemd names device and inode of the journal's stream: ours is it, unless somebody redirected stderr. */
+/* systemd names device and inode of the journal's stream: ours is it, unless somebody redirected stderr. Where the journal's own socket
+ * cannot be seen (another root directory), the stream takes what fields are lost with. */
 static bool stderr_is_journal(void)
 {
     const char *named = getenv("JOURNAL_STREAM");
     struct stat st;
     char ours[64];
-    if (!named || fstat(STDERR_FILENO, &st) < 0)
+    if (!named || fstat(STDERR_FILENO, &st) < 0 || access("/run/systemd/journal/socket", W_OK) < 0)
         return false;
     snprintf(ours, sizeof ours, "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
     return strcmp(ours, named) == 0;
