@@ -162,6 +162,9 @@ void connect_create(struct conn *c, uint64_t version, struct span lines)
     int code;
 
     params_parse(&p, only_line(c, lines));
+    /* Known since 2.4.0. */
+    if (!c->sim->options.lenient && version >= 240 && !params_get(&p, "LS_supported_diffs"))
+        sim_violation(c->sim, "client", "no LS_supported_diffs: the server may send any");
     code = fault_of_create(c, version, &p, &text);
     if (code != 0) {
         refuse(c, "create_session", code, text);

@@ -238,8 +238,6 @@ static const char *check_create(struct conn *c, const struct params *p)
 {
     if (c->sim->options.lenient)
         return NULL;
-    if (!params_get(p, "LS_supported_diffs"))
-        sim_violation(c->sim, "client", "no LS_supported_diffs: the server may send any");
     if (!params_is(p, "LS_cid", "mgQkwtwdysogQz2BJ4Ji kOj2Bg"))
         sim_violation(c->sim, "client", "a wrong LS_cid");
     return NULL;

@@ -92,11 +92,18 @@ def test_codes_on_create(world, transport):
     for code in [5, 6, 7, 8, 9, 10, 68, 123]:
         scene.sim.say(f"refuse create {code} 1 busy")
         waiting(scene.status, "busy", code=code)
-    for code in [1, 2, 11, 64, 66, 67, 70, 71, -5]:
+    for code in [1, 2, 11, 64, 66, 67, 70, -5]:
         scene.sim.say(f"refuse create {code} 1 no")
         scene.daemon.must("connect", session="s")
         last = refused(scene.status, code=code)
         assert last["reason"] == "no"
+
+
+def test_no_version_of_the_protocol(world, transport):
+    """60, 65 and 71: down the versions, and refused when none is left."""
+    scene = world.bridge([table()])
+    scene.sim.say("refuse create 71 always too new")
+    assert refused(scene.status, code=71)["reason"] == "too new"
 
 
 def test_end_that_somebody_meant(world, transport):

@@ -1,0 +1,109 @@
+"""How a server is reached: polls, what gets through, older versions of the protocol, falling behind, signs of life."""
+
+import proxy
+from bridge import session, table
+from process import wait_until
+
+
+class Keeper(proxy.Proxy):
+    """An HTTP proxy of the old kind: it knows no WebSocket, and hands a response on only when it is whole."""
+
+    def forward(self, pair, source, data, held):
+        client, server = pair
+        if source is client:
+            if b"upgrade: websocket" in data.lower():
+                client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                return False
+            server.sendall(data)
+            return True
+        held += data
+        if b"chunked" in held and not held.endswith(b"0\r\n\r\n"):
+            return True
+        client.sendall(bytes(held))
+        held.clear()
+        return True
+
+    def pump(self, pair):
+        held = bytearray()
+        try:
+            while not self.over.is_set() and pair in self.pairs:
+                for source in proxy.select.select(pair, [], [], 0.02)[0]:
+                    data = source.recv(65536)
+                    if not data or not self.forward(pair, source, data, held):
+                        return
+        except (OSError, ValueError):
+            pass
+
+
+def details(scene):
+    return [m["detail"] for m in scene.status.select(topic="session/s") if m["state"] == "connected"]
+
+
+def polled(world, transport):
+    world.transport = transport
+    scene = world.bridge([table()], idle_ms=200).open()
+    scene.sim.updates("item1", range(20))
+    scene.arrived()
+    # Several polls later: still connected, and never anything else.
+    wait_until(lambda: scene.sim.count("bound") >= 5, "five polls")
+    scene.sim.updates("item1", range(20, 40))
+    scene.arrived()
+    assert details(scene) == [transport], details(scene)
+    scene.sim.say("swallow 3")
+    scene.sim.updates("item1", range(40, 50))
+    scene.sim.say("cut")
+    scene.status.wait_session("connected", continuity="recovered")
+    scene.arrived()
+    assert not scene.gaps()
+
+
+def test_http_polling(world):
+    polled(world, "http-polling")
+
+
+def test_ws_polling(world):
+    polled(world, "ws-polling")
+
+
+def test_what_is_tried_first(world):
+    for transport, detail in (("auto", "ws-streaming"), ("ws", "ws-streaming"), ("http", "http-streaming")):
+        scene = world.bridge([table()], transport=transport).open()
+        scene.sim.updates("item1", range(5))
+        scene.arrived()
+        assert details(scene) == [detail], details(scene)
+
+
+def test_through_a_proxy_that_keeps_streams_back(world):
+    sim = world.sim(door="open")
+    keeper = world.keep(Keeper(sim.port))
+    daemon = world.daemon([session(keeper.url, [table()], transport="auto", connect_ms=500, idle_ms=300)])
+    consumer = world.consumer(daemon.data).ready()
+    status = world.status(daemon.status_endpoint)
+    status.wait_session("connected", detail="http-polling")
+    status.wait_table("active", "s/t")
+    sim.updates("item1", range(10))
+    wait_until(lambda: len(consumer.select(item="item1", type="update")) >= 9, "every update")
+    # One session: none was left behind by the ways that did not get through.
+    assert sim.count("session") == 1
+    assert not consumer.select(type="gap")
+
+
+def test_an_older_server(world, transport):
+    """Field note 6: a server of before 2.5.0."""
+    scene = world.bridge([table()], options=("--tlcp-version", "2.1.0")).open()
+    scene.sim.updates("item1", range(5))
+    scene.arrived()
+    scene.sim.say("forget")
+    scene.sim.say("cut")
+    scene.status.wait_session("connected", continuity="replaced")
+    # What worked is asked for at once.
+    refused = scene.sim.all("refused", request="create_session", code=65)
+    assert len(refused) == 4, refused
+
+
+def test_signs_of_life(world, transport):
+    """LS_inactivity_millis: the simulator complains of a client that is silent for longer than it promised."""
+    scene = world.bridge([table()], reverse_heartbeat_ms=300).open()
+    wait_until(lambda: len(scene.sim.requests("heartbeat")) >= 3, "three heartbeats")
+    scene.sim.updates("item1", range(5))
+    scene.arrived()
