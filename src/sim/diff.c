@@ -143,7 +143,7 @@ static void differ_in(struct differ *d, struct ranges r)
 bool diff_tlcp(struct buf *out, struct span old, struct span now)
 {
     struct characters a, b;
-    bool fine = to_characters(old, &a) & to_characters(now, &b);
+    bool fine_old = to_characters(old, &a), fine = to_characters(now, &b) && fine_old;
     struct differ d = {.out = out, .old = &a, .now = &b};
 
     if (fine)
