@@ -157,6 +157,9 @@ static void on_control_closed(void *userdata, const struct net_close *why)
     struct link *l = userdata;
     bool too_long = buf_error(&l->control_in) != 0;
     net_stream_free(TAKE(l->control));
+    /* A response that arrived whole ends its last line, whether the server wrote so or not. */
+    if (why->failure == NET_EOF && l->control_in.len && l->control_in.at[l->control_in.len - 1] != '\n')
+        buf_add_text(&l->control_in, "\r\n");
     l->control_end = CONTROL_ENDED;
     if (why->failure != NET_EOF || too_long)
         log_line(l->env->log, LOG_WARNING, l->name, NULL, "a control request failed: %s%s",
