@@ -71,7 +71,7 @@ int bridge_take_conf(struct bridge *b, struct conf *taken_new, bool whole)
 
 void bridge_tell(struct bridge *b, const char *event)
 {
-    struct buf *json = status_begin(b->env.status, "bridge");
+    struct buf *json = status_begin(b->env.status, "bridge", NULL, NULL);
     json_text(json, "event", event);
     json_text(json, "version", PACKAGE_VERSION);
     json_text(json, "config", b->conf->path);

@@ -50,7 +50,7 @@ static void on_link_changed(void *userdata)
 static int on_stats(sd_event_source *source, uint64_t usec UNUSED, void *userdata)
 {
     struct daemon *d = userdata;
-    struct buf *json = status_begin(d->env->status, "stats");
+    struct buf *json = status_begin(d->env->status, "stats", NULL, NULL);
     bridge_add_stats(&d->bridge, json);
     status_end(d->env->status, true);
     sd_event_source_set_time_relative(source, (uint64_t)d->bridge.conf->status.stats_interval_ms * 1000);

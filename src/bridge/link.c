@@ -76,9 +76,7 @@ static void log_report(struct link *l, const struct session_report *r)
 
 static void tell_state(struct link *l, const struct session_report *r)
 {
-    char topic[300];
-    snprintf(topic, sizeof topic, "session/%s", l->name);
-    struct buf *json = status_begin(l->env->status, topic);
+    struct buf *json = status_begin(l->env->status, "session", l->name, NULL);
     l->since_us = clock_wall_us();
     json_text(json, "session", l->name);
     add_report(r, json);
@@ -92,9 +90,7 @@ static void tell_heartbeat(struct link *l)
     if (l->last_byte_us < l->last_heartbeat_us + HEARTBEAT_US)
         return;
     l->last_heartbeat_us = l->last_byte_us;
-    char topic[300];
-    snprintf(topic, sizeof topic, "heartbeat/%s", l->name);
-    json_text(status_begin(l->env->status, topic), "session", l->name);
+    json_text(status_begin(l->env->status, "heartbeat", l->name, NULL), "session", l->name);
     status_end(l->env->status, false);
 }
 

@@ -163,11 +163,9 @@ static void log_table(struct link *l, const struct session_table *t)
 
 void link_tell_table(struct link *l, struct session_table *t)
 {
-    char topic[600];
     if (t->replaced)
         return;
-    snprintf(topic, sizeof topic, "table/%s/%s", l->name, t->table->options.name);
-    struct buf *json = status_begin(l->env->status, topic);
+    struct buf *json = status_begin(l->env->status, "table", l->name, t->table->options.name);
     json_text(json, "session", l->name);
     json_text(json, "table", t->table->options.name);
     add_table_state(t, json);

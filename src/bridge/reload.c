@@ -12,7 +12,7 @@ struct changes {
 
 static void note(struct buf *array, const char *session, const char *table)
 {
-    AUTO_BUF struct buf name = BUF_INIT(1024);
+    AUTO_BUF struct buf name = BUF_INIT(SIZE_MAX);
     buf_add_text(&name, session);
     if (table) {
         buf_add_char(&name, '/');

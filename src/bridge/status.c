@@ -18,7 +18,7 @@ struct status {
     char run[17];
     struct map topics;
     struct topic *current; /* between status_begin() and status_end(); NULL without memory */
-    struct buf message;
+    struct buf message, name;
 };
 
 static void repeat(struct status *s, struct topic *t)
@@ -74,6 +74,7 @@ int status_new(sd_event *event, struct sink *taken_sink, const char *run, struct
     s->sink = taken_sink;
     memcpy(s->run, run, strnlen(run, sizeof s->run - 1));
     buf_init(&s->message, SIZE_MAX);
+    buf_init(&s->name, SIZE_MAX);
     int r = sd_event_add_io(event, &s->io, sink_fd(s->sink), EPOLLIN, on_io, s);
     if (r >= 0)
         r = sd_event_add_defer(event, &s->again, on_again, s);
@@ -100,6 +101,7 @@ void status_free(struct status *s)
     }
     map_done(&s->topics);
     buf_done(&s->message);
+    buf_done(&s->name);
     free(s);
 }
 
@@ -126,9 +128,21 @@ static struct topic *find_topic(struct status *s, const char *name)
     return t;
 }
 
-struct buf *status_begin(struct status *s, const char *topic)
+static const char *topic_name(struct status *s, const char *kind, const char *session, const char *table)
 {
-    s->current = find_topic(s, topic);
+    const char *const parts[] = {kind, session, table};
+    buf_clear(&s->name);
+    for (size_t i = 0; i < ARRAY_LENGTH(parts) && parts[i]; i++) {
+        buf_add_text(&s->name, i ? "/" : "");
+        buf_add_text(&s->name, parts[i]);
+    }
+    return buf_error(&s->name) ? NULL : buf_text(&s->name);
+}
+
+struct buf *status_begin(struct status *s, const char *kind, const char *session, const char *table)
+{
+    const char *name = topic_name(s, kind, session, table);
+    s->current = name ? find_topic(s, name) : NULL;
     buf_clear(&s->message);
     json_open(&s->message, '{');
     json_u64(&s->message, "v", 1);

@@ -16,8 +16,8 @@ void status_free(struct status *s);
 
 const char *status_endpoint(const struct status *s, size_t index);
 
-/* Begins a message under TOPIC: returns the buffer to which members are added with bridge/json.h (v, run, time, seq are there
+/* Begins a message under the topic KIND, KIND/SESSION or KIND/SESSION/TABLE (NULL: not given): returns the buffer to which members are added with bridge/json.h (v, run, time, seq are there
  * already); borrowed until status_end(). */
-struct buf *status_begin(struct status *s, const char *topic);
+struct buf *status_begin(struct status *s, const char *kind, const char *session, const char *table);
 /* Sends it. KEEP: it is the topic's latest, to be repeated for new subscriptions. */
 void status_end(struct status *s, bool keep);

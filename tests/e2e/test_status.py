@@ -132,3 +132,17 @@ def test_a_new_subscription_gets_every_one_of_many_topics(world):
     daemon.wait_table("active", "t1499")
     late = world.status(daemon.status_endpoint, "table/")
     late.wait(count=1500, replay=True, state="active")
+
+
+def test_names_may_be_long(world):
+    """Two that differ in their last letter alone have topics of their own."""
+    names = ["n" * 699 + "a", "n" * 699 + "b"]
+    sim = world.sim(door="open")
+    daemon = world.daemon([session(sim.url, [table(n) for n in names], name=name) for name in names])
+    status = world.status(daemon.status_endpoint)
+    for name in names:
+        status.wait_session("connected", name)
+        for other in names:
+            status.wait_table("active", f"{name}/{other}")
+    reply = daemon.reload([session(sim.url, [table(names[0])], name=names[0])])
+    assert (reply["removed"], reply["changed"]) == ([names[1], f"{names[0]}/{names[1]}"], []), reply
