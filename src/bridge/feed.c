@@ -7,8 +7,6 @@
 
 /* A hold shorter than this is not worth a transition: at full speed there are many, of some milliseconds each. */
 enum { HOLD_TOLD_AFTER_US = 100000 };
-/* The window of slow_consumer_wait_ms. */
-enum { BUDGET_WINDOW_US = BUDGET_BUCKETS * BUDGET_BUCKET_US };
 /* sd-event takes an accuracy of 0 for 250 ms. */
 enum { TIMER_ACCURACY_US = 1000 };
 
