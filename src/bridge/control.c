@@ -26,9 +26,9 @@ struct control {
 
 /* ---- one request ---- */
 
-enum key { KEY_SESSION, KEY_TABLE, KEY_ITEM, KEY_KEY, KEY_LIMIT, KEY_AFTER, N_KEYS };
+enum key { KEY_SESSION, KEY_TABLE, KEY_ITEM, KEY_KEY, KEY_LIMIT, KEY_AFTER, KEY_LEVEL, N_KEYS };
 
-static const char *const key_names[N_KEYS] = {"session", "table", "item", "key", "limit", "after"};
+static const char *const key_names[N_KEYS] = {"session", "table", "item", "key", "limit", "after", "level"};
 
 struct request {
     struct bridge *b;
@@ -202,6 +202,23 @@ static int cmd_disconnect(struct request *q)
     return 0;
 }
 
+static int cmd_rebind(struct request *q)
+{
+    struct link *l = named_link(q);
+    if (l && !link_rebind(l))
+        return fail(q, "session \"%s\" is not connected", link_name(l));
+    return 0;
+}
+
+static int cmd_log_level(struct request *q)
+{
+    int level = log_level_of(q->texts[KEY_LEVEL]);
+    if (level < 0)
+        return fail(q, "\"level\" must be \"error\", \"warning\", \"notice\", \"info\" or \"debug\"");
+    log_set_level(q->b->env.log, level);
+    return 0;
+}
+
 static int cmd_reload(struct request *q)
 {
     if (q->b->stopping)
@@ -229,7 +246,9 @@ static const struct command {
      BIT(KEY_SESSION) | BIT(KEY_TABLE) | BIT(KEY_ITEM) | BIT(KEY_KEY) | BIT(KEY_LIMIT) | BIT(KEY_AFTER)},
     {"connect", cmd_connect, BIT(KEY_SESSION), 0},
     {"disconnect", cmd_disconnect, BIT(KEY_SESSION), 0},
+    {"rebind", cmd_rebind, BIT(KEY_SESSION), 0},
     {"reload", cmd_reload, 0, 0},
+    {"log-level", cmd_log_level, BIT(KEY_LEVEL), 0},
 };
 
 /* ---- reading a request ---- */

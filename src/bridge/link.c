@@ -285,6 +285,15 @@ void link_stop(struct link *l, const char *reason)
     link_drain(l);
 }
 
+bool link_rebind(struct link *l)
+{
+    if (link_report(l)->state != SESSION_CONNECTED)
+        return false;
+    session_rebind(l->session);
+    link_drain(l);
+    return true;
+}
+
 void link_leave(struct link *l, const char *reason, const char *gap_reason, bool removed)
 {
     uint64_t now = clock_loop_ms(l->env->event);

@@ -41,6 +41,8 @@ bool link_is_current(const struct link *l);
 void link_start(struct link *l);
 /* Ends the session, also on the server, until link_start(). */
 void link_stop(struct link *l, const char *reason);
+/* Asks the server to end the connection, so that it is bound anew; nothing is lost. Returns whether it is connected. */
+bool link_rebind(struct link *l);
 /* Ends it for good: env's over() is called once its gaps are out and the server was told (connect_ms at most). REASON is
  * reported; GAP_REASON, a constant, goes to the gaps. REMOVED: its tables are told as deleted. */
 void link_leave(struct link *l, const char *reason, const char *gap_reason, bool removed);

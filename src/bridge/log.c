@@ -51,6 +51,11 @@ int log_new(int level, struct log **ret)
     return 0;
 }
 
+void log_set_level(struct log *l, int level)
+{
+    l->level = level;
+}
+
 void log_free(struct log *l)
 {
     free(l);

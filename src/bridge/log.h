@@ -13,6 +13,9 @@ struct log;
 int log_new(int level, struct log **ret);
 void log_free(struct log *l);
 
+/* From now on. */
+void log_set_level(struct log *l, int level);
+
 /* The level of "error", "warning", "notice", "info" or "debug"; -1 for anything else. */
 int log_level_of(const char *name);
 

@@ -11,7 +11,7 @@ import zmq
 from bridge import Client, table
 from process import wait_until
 
-NOT_YET = ["metrics", "start", "delete-table", "add-table", "reconf", "constrain", "rebind", "send-message", "log-level"]
+NOT_YET = ["metrics", "start", "delete-table", "add-table", "reconf", "constrain", "send-message"]
 
 
 def test_every_command(world, transport):
@@ -64,6 +64,35 @@ def test_connect_at_once(world):
     scene.sim.open_door()
     scene.daemon.must("connect", session="s")
     scene.daemon.wait_state("connected")
+
+
+def test_rebind(world, transport):
+    """Nothing is lost, and nothing is said to be."""
+    scene = world.bridge([table()]).open()
+    scene.sim.updates("item1", range(50))
+    scene.daemon.must("rebind", session="s")
+    scene.sim.updates("item1", range(50, 100))
+    scene.arrived()
+    scene.status.wait_session("connected", continuity="preserved")
+    assert not scene.gaps()
+    assert "nobody" in scene.daemon.ask("rebind", session="nobody")["error"]
+    scene.daemon.must("disconnect", session="s")
+    scene.daemon.wait_state("disconnected")
+    assert "not connected" in scene.daemon.ask("rebind", session="s")["error"]
+
+
+def test_log_level(world):
+    scene = world.bridge([table()])
+    scene.daemon.must("log-level", level="error")
+    before = scene.daemon.log()
+    scene.daemon.must("disconnect", session="s")
+    assert scene.daemon.log() == before
+    scene.daemon.must("log-level", level="debug")
+    scene.daemon.must("connect", session="s")
+    wait_until(lambda: scene.daemon.log() != before, "a line in the log")
+    for level in ("", "emergency", "DEBUG", "7"):
+        assert "must be" in scene.daemon.ask("log-level", level=level)["error"]
+    assert "level" in scene.daemon.ask("log-level")["error"]
 
 
 BAD = [
