@@ -215,6 +215,18 @@ void session_recover(struct session *s, uint64_t now, const char *reason, const 
     session_report_state(s, now, reason, code);
 }
 
+bool session_streams_on(const struct session *s)
+{
+    return s->phase == SESSION_PHASE_CATCHING_UP && s->keepalive_ms > 0;
+}
+
+void session_caught_up(struct session *s, uint64_t now)
+{
+    s->counters.recoveries++;
+    s->recover_by = now + s->options.recovery_ms;
+    session_ask_again(s);
+}
+
 /* Cut off, the connection of a poll could not serve the next one. */
 static void let_end(struct session *s, uint64_t now)
 {
@@ -228,9 +240,7 @@ void session_looped(struct session *s, uint64_t now, uint64_t delay_ms)
 {
     bool caught_up = s->phase == SESSION_PHASE_CATCHING_UP, poll = s->polling && !caught_up;
     if (caught_up) {
-        s->counters.recoveries++;
-        s->recover_by = now + s->options.recovery_ms;
-        session_ask_again(s);
+        session_caught_up(s, now);
     } else if (poll) {
         s->counters.polls++;
         /* A poll that brought nothing: nothing waits on the server any more. */
@@ -329,7 +339,8 @@ void session_closed(struct session *s, uint64_t now, enum session_fault fault, i
 static void heard(struct session *s, uint64_t now)
 {
     s->heard_at = now;
-    if (s->phase == SESSION_PHASE_CATCHING_UP || s->phase == SESSION_PHASE_COUNTING)
+    bool waits = s->phase == SESSION_PHASE_CATCHING_UP || s->phase == SESSION_PHASE_COUNTING;
+    if (waits && !session_streams_on(s))
         s->answer_by = now + s->options.connect_ms;
     if (!s->stalled)
         return;

@@ -34,9 +34,14 @@ uint64_t session_backoff(struct session *s, unsigned attempt)
 
 /* ---- time ---- */
 
+/* Lightstreamer's own default. */
+enum { KEEPALIVE_DEFAULT_MS = 5000 };
+
 static uint64_t stall_time(const struct session *s)
 {
-    uint64_t late = s->heard_at + s->keepalive_ms + s->options.stalled_ms;
+    /* A stream without a keep-alive cannot be meant: nothing would ever be in time. */
+    uint64_t keepalive = s->keepalive_ms ? s->keepalive_ms : KEEPALIVE_DEFAULT_MS;
+    uint64_t late = s->heard_at + keepalive + s->options.stalled_ms;
     return s->stalled ? late + s->options.reconnect_ms : late;
 }
 
@@ -106,6 +111,10 @@ static void on_late(struct session *s, uint64_t now)
 {
     if (s->recovering && s->recover_by <= now) {
         session_lose(s, now, ERRCODE_ANEW, "the recovery was not done within recovery_ms", NULL, true);
+    } else if (s->answer_by <= now && session_streams_on(s)) {
+        session_caught_up(s, now);
+        s->polling = false;
+        session_bound(s, now);
     } else if (s->answer_by <= now) {
         const char *why = "no answer within connect_ms";
         if (session_blames_transport(s, true) && session_fall_back(s, now, why, NULL))

@@ -141,6 +141,11 @@ bool session_step_down(struct session *s, uint64_t now);
 /* SYNC: so many seconds since the bind, says the server. */
 void session_synced(struct session *s, uint64_t now, uint64_t seconds);
 void session_bound(struct session *s, uint64_t now);
+/* A recovery's poll was granted a keep-alive, where we asked for no idle time: the server streams on it, and if no LOOP comes within connect_ms,
+ * we stay on it. */
+bool session_streams_on(const struct session *s);
+/* All that was missed has come. */
+void session_caught_up(struct session *s, uint64_t now);
 void session_looped(struct session *s, uint64_t now, uint64_t delay_ms);
 bool session_has_id(const struct session *s);
 
