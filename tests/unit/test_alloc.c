@@ -11,7 +11,8 @@
 /* ---- the allocator ---- */
 
 static struct {
-    bool armed;         /* inside the session */
+    /* Inside the session. Volatile: compilers know that malloc() and free() do not look at it. */
+    volatile bool armed;
     uint64_t calls;     /* while armed */
     uint64_t fail_from; /* the first call that fails; 0: none */
     uint64_t fail_n;
