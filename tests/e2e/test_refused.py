@@ -56,10 +56,10 @@ def test_password_file_that_is_gone(world):
     path = world.file("password", "x")
     scene = world.bridge([table()], user="me", password_file=path)
     os.unlink(path)
-    scene.sim.open_door()
     last = waiting(scene.status, "password_file")
     assert path in last["reason"]
     world.file("password", "x")
+    scene.sim.open_door()
     scene.status.wait_session("connected")
 
 

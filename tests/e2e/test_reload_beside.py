@@ -18,6 +18,7 @@ class Before:
         scene.open()
         self.other_sim.wait_subscribed()
         self.update(0)
+        scene.arrived()
 
     def update(self, n):
         self.scene.sim.say(f"update TEST item1 a={n}", f"update TEST item2 a={n}")
@@ -30,6 +31,8 @@ class Before:
 
     def untouched(self, *, table=None):
         """No gap but those of TABLE (of none, when None); both sessions live on."""
+        if table:
+            self.scene.consumer.wait(type="gap", table=table)
         self.update(1)
         arrived(self.other_sim, self.scene.consumer, [self.other_table], name="other")
         gaps = {(g["session"], g["table"]) for g in self.scene.gaps()}
@@ -61,7 +64,6 @@ def test_frequency(world, transport):
 def test_topic(world, transport):
     """At once, without a new subscription."""
     before = Before(world, transport)
-    before.scene.arrived()
     assert before.reload([table("t", topic="new/{item}"), table("u", ["item2"])])["changed"] == ["s/t"]
     before.untouched()
     before.scene.arrived()
@@ -74,7 +76,6 @@ def test_topic(world, transport):
 def test_table(world, transport):
     """Any other change of a table subscribes it anew, with a gap; seq goes on."""
     before = Before(world, transport)
-    before.scene.arrived()
     assert before.reload([table("t", fields=["b", "a"]), table("u", ["item2"])])["changed"] == ["s/t"]
     before.scene.sim.wait_event("unsubscribed")
     before.scene.sim.wait_event("subscribed", 3)
@@ -104,7 +105,6 @@ def test_table_added_and_removed(world, transport):
 def test_table_comes_back(world, transport):
     """A table that was removed and is added again goes on counting."""
     before = Before(world, transport)
-    before.scene.arrived()
     before.reload([table("u", ["item2"])])
     before.scene.consumer.wait(type="gap", table="t")
     before.reload()
@@ -117,7 +117,6 @@ def test_table_comes_back(world, transport):
 def test_session_settings(world, transport):
     """Make it anew; the other one does not notice."""
     before = Before(world, transport)
-    before.scene.arrived()
     assert before.reload(stalled_ms=1999)["changed"] == ["s"]
     before.scene.sim.wait_event("session", 2)
     assert before.scene.sim.wait_event("ended")["cause"] == "destroyed"

@@ -146,5 +146,14 @@ class Scene:
     def gaps(self):
         return self.consumer.select(type="gap")
 
+    def caught_up(self):
+        """The status consumer has heard what was last said of the session."""
+        with_latest = consumer.Status(self.daemon.status_endpoint, "session/s")
+        latest = with_latest.wait(topic="session/s")["seq"]
+        with_latest.close()
+        self.status.wait(topic="session/s", where=lambda m: m["seq"] >= latest)
+
     def continuities(self):
-        return [m["continuity"] for m in self.status.select(topic="session/s") if "continuity" in m]
+        self.caught_up()
+        by_number = {m["seq"]: m for m in self.status.select(topic="session/s")}
+        return [m["continuity"] for _, m in sorted(by_number.items()) if "continuity" in m]
