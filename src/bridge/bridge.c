@@ -88,6 +88,7 @@ void bridge_add_stats(const struct bridge *b, struct buf *json)
     json_u64(json, "holds", c.holds);
     json_u64(json, "held_ms", c.held_us / 1000);
     json_u64(json, "dropped", c.dropped);
+    json_u64(json, "misfits", c.misfits);
     json_name(json, "sessions");
     json_open(json, '{');
     LIST_EACH(at, &b->links) {

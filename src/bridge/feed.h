@@ -5,7 +5,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/list.h"
-#include "bus/encode.h"
+#include "bridge/feed_types.h"
 #include "bus/sink.h"
 #include "proto/session.h"
 
@@ -50,11 +50,20 @@ void feed_poll(struct feed *f);
 const char *feed_endpoint(const struct feed *f, size_t index);
 
 struct feed_counters {
-    uint64_t messages, replayed, held_us, holds, dropped;
+    uint64_t messages, replayed, held_us, holds, dropped, misfits;
 };
 struct feed_counters feed_counters(const struct feed *f);
 
 /* ---- tables ---- */
+
+/* A value that is not what its field's type says, and was published as the string it is. */
+struct feed_misfit {
+    const char *table;
+    struct span field; /* its name, or its position as text */
+    enum encode_type type;
+    struct span value;
+    bool first; /* of this field, since it has this type */
+};
 
 struct feed_table_options {
     const char *session, *name;
@@ -62,7 +71,11 @@ struct feed_table_options {
     size_t n_items;
     struct span *fields; /* names, or none */
     size_t n_fields;
-    const char *topic; /* NULL: the feed's */
+    const char *topic;             /* NULL: the feed's */
+    const struct feed_type *types; /* the rest are strings */
+    size_t n_types;
+    void (*misfit)(void *userdata, const struct feed_misfit *misfit); /* may be NULL */
+    void *userdata;
 };
 
 /* One table's side of the feed; kept sorted by session and name. */
@@ -79,8 +92,12 @@ void feed_table_attach(struct feed_table *t, struct table *table);
 /* Another topic from now on (NULL: the feed's). Returns 0 or -ENOMEM. */
 int feed_table_set_topic(struct feed_table *t, const char *topic);
 
+/* Other types from now on; the rows there are show in them at once. Returns 0 or -ENOMEM: some rows may be as they were then. */
+int feed_table_set_types(struct feed_table *t, const struct feed_type *types, size_t n);
+
 uint64_t feed_table_updates(const struct feed_table *t);
 uint64_t feed_table_messages(const struct feed_table *t);
+uint64_t feed_table_misfits(const struct feed_table *t);
 uint64_t feed_table_last_us(const struct feed_table *t); /* since 1970; 0: never */
 
 /* Publishes EVENT (UPDATE EOS CLEAR LOST GAP) of the table, read at TIME_US. Not while held. Returns 0 or -errno. */

@@ -28,7 +28,11 @@ struct feed_table {
     struct encode_table *encode;
     unsigned generation;
     size_t encoded_fields, encoded_key, encoded_command; /* what `encode` was made for */
-    uint64_t updates, messages, last_us;
+    uint64_t updates, messages, misfits, last_us;
+    struct feed_types types;
+    bool encoding_again; /* rows that were published before */
+    void (*misfit)(void *userdata, const struct feed_misfit *misfit);
+    void *userdata;
 };
 
 /* A new subscription that is being given the rows there are. */

@@ -203,10 +203,33 @@ int feed_table_row(struct feed_table *t, struct item *item, struct row *row, str
 
 /* ---- hooks ---- */
 
-static int hook_encode(void *userdata, size_t field UNUSED, bool is_null, struct span value, struct buf *out)
+static void note_misfit(struct feed_table *t, size_t field, struct span value)
+{
+    struct feed_field *f = &t->types.fields[field];
+    char text[24];
+    int n = snprintf(text, sizeof text, "%zu", field + 1);
+    struct feed_misfit misfit = {.table = t->name,
+                                 .field = field < t->n_fields ? t->fields[field] : span_make(text, (size_t)n),
+                                 .type = f->type,
+                                 .value = value,
+                                 .first = !f->told};
+    if (t->encoding_again && f->type_kept)
+        return;
+    f->told = true;
+    t->misfits++;
+    t->feed->counters.misfits++;
+    if (t->misfit)
+        t->misfit(t->userdata, &misfit);
+}
+
+static int hook_encode(void *userdata, size_t field, bool is_null, struct span value, struct buf *out)
 {
     struct feed_table *t = userdata;
-    int r = encode_value(t->feed->format, ENCODE_STRING, is_null, value, out);
+    int r = feed_types_fit(&t->types, t->table->n_fields, t->fields, t->n_fields);
+    if (r == 0)
+        r = encode_value(t->feed->format, t->types.fields[field].type, is_null, value, out);
+    if (r == ENCODE_MISFIT)
+        note_misfit(t, field, value);
     return r < 0 ? r : 0;
 }
 
@@ -262,9 +285,12 @@ int feed_table_new(struct feed *f, const struct feed_table_options *options, str
                              .n_items = options->n_items,
                              .fields = copy_names(options->fields, options->n_fields),
                              .n_fields = options->n_fields,
-                             .topic = options->topic ? strdup(options->topic) : NULL};
+                             .topic = options->topic ? strdup(options->topic) : NULL,
+                             .misfit = options->misfit,
+                             .userdata = options->userdata};
     list_init(&t->link);
-    if (!t->session || !t->name || !t->items || !t->fields || (options->topic && !t->topic)) {
+    if (!t->session || !t->name || !t->items || !t->fields || (options->topic && !t->topic) ||
+        feed_types_set(&t->types, options->types, options->n_types, t->fields, t->n_fields) < 0) {
         feed_table_free(t);
         return -ENOMEM;
     }
@@ -282,6 +308,7 @@ void feed_table_free(struct feed_table *t)
     encode_table_free(t->encode);
     free_names(t->items, t->n_items);
     free_names(t->fields, t->n_fields);
+    feed_types_done(&t->types);
     free(t->session);
     free(t->name);
     free(t->topic);
@@ -304,6 +331,17 @@ int feed_table_set_topic(struct feed_table *t, const char *topic)
     return 0;
 }
 
+int feed_table_set_types(struct feed_table *t, const struct feed_type *types, size_t n)
+{
+    int r = feed_types_set(&t->types, types, n, t->fields, t->n_fields);
+    if (r < 0)
+        return r;
+    t->encoding_again = true;
+    r = table_encode_again(t->table);
+    t->encoding_again = false;
+    return r;
+}
+
 uint64_t feed_table_updates(const struct feed_table *t)
 {
     return t->updates;
@@ -312,6 +350,11 @@ uint64_t feed_table_updates(const struct feed_table *t)
 uint64_t feed_table_messages(const struct feed_table *t)
 {
     return t->messages;
+}
+
+uint64_t feed_table_misfits(const struct feed_table *t)
+{
+    return t->misfits;
 }
 
 uint64_t feed_table_last_us(const struct feed_table *t)

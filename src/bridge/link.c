@@ -111,6 +111,7 @@ void link_add_counters(const struct link *l, struct buf *json)
     json_u64(json, "recoveries", c->recoveries);
     json_u64(json, "faults", c->faults);
     json_u64(json, "oddities", c->oddities);
+    json_u64(json, "misfits", l->misfits);
     json_u64(json, "last_received", l->last_byte_us);
 }
 

@@ -23,6 +23,7 @@ struct link {
     uint64_t last_heartbeat_us, last_byte_us;
     uint64_t since_us; /* the session's last transition, since 1970 */
     uint64_t messages; /* published for it */
+    uint64_t misfits;  /* values that are not what `types` says */
 
     /* the stream ended, but what it brought is not all taken yet (a slow consumer) */
     bool ended;

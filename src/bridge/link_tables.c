@@ -4,9 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/escape.h"
 #include "bridge/clock.h"
 #include "bridge/json.h"
 #include "conf/diff.h"
+
+/* A value that does not fit may be of any length. */
+enum { MISFIT_SHOWN_BYTES = 60 };
 
 /* ---- from the configuration ---- */
 
@@ -37,18 +41,51 @@ static struct span *spans_of(const struct conf_strings *names)
     return spans;
 }
 
+/* Returns an *owned* array; its texts are the configuration's. */
+static struct feed_type *types_of(const struct conf_table *conf)
+{
+    static const enum encode_type types[] = {[CONF_TYPE_NUMBER] = ENCODE_NUMBER,
+                                             [CONF_TYPE_INTEGER] = ENCODE_INTEGER,
+                                             [CONF_TYPE_BOOLEAN] = ENCODE_BOOLEAN,
+                                             [CONF_TYPE_JSON] = ENCODE_JSON_VALUE};
+    struct feed_type *made = calloc(conf->n_types + 1, sizeof *made);
+    for (size_t i = 0; made && i < conf->n_types; i++)
+        made[i] = (struct feed_type){span_of(conf->types[i].field), types[conf->types[i].type]};
+    return made;
+}
+
+static void on_misfit(void *userdata, const struct feed_misfit *m)
+{
+    struct link *l = userdata;
+    AUTO_BUF struct buf shown = BUF_INIT(SIZE_MAX);
+    l->misfits++;
+    if (!m->first)
+        return;
+    bool cut = m->value.len > MISFIT_SHOWN_BYTES;
+    escape_json(&shown, cut ? span_make(m->value.at, MISFIT_SHOWN_BYTES) : m->value);
+    log_line(l->env->log, LOG_WARNING, l->name, m->table,
+             "field %.*s: %s%s is not of type %s, and is published as a string (told once)",
+             (int)m->field.len, m->field.at, buf_error(&shown) ? "a value" : buf_text(&shown), cut ? "…" : "",
+             feed_type_name(m->type));
+}
+
 static int make_feed_table(struct link *l, const struct conf_table *conf, struct feed_table **ret)
 {
     struct span *items = spans_of(&conf->items), *fields = spans_of(&conf->fields);
+    AUTO_FREE struct feed_type *types = types_of(conf);
     int r = -ENOMEM;
-    if (items && fields) {
+    if (items && fields && types) {
         struct feed_table_options options = {.session = l->name,
                                              .name = conf->name,
                                              .items = items,
                                              .n_items = conf->items.n,
                                              .fields = fields,
                                              .n_fields = conf->fields.n,
-                                             .topic = conf->topic};
+                                             .topic = conf->topic,
+                                             .types = types,
+                                             .n_types = conf->n_types,
+                                             .misfit = on_misfit,
+                                             .userdata = l};
         r = feed_table_new(l->env->feed, &options, ret);
     }
     free(items);
@@ -119,12 +156,19 @@ void link_remove_table(struct link *l, const char *name, bool replaced)
         session_remove_table(l->session, clock_loop_ms(l->env->event), t, replaced);
 }
 
+static int change_live(struct session_table *t, const struct conf_table *conf)
+{
+    AUTO_FREE struct feed_type *types = types_of(conf);
+    int r = types ? feed_table_set_topic(t->user, conf->topic) : -ENOMEM;
+    return r < 0 ? r : feed_table_set_types(t->user, types, conf->n_types);
+}
+
 int link_change_table(struct link *l, const struct conf_table *conf, unsigned changes)
 {
     struct session_table *t = link_find_table(l, conf->name);
     int r = 0;
     if (t && changes & CONF_CHANGE_LIVE)
-        r = feed_table_set_topic(t->user, conf->topic);
+        r = change_live(t, conf);
     if (r == 0 && t && changes & CONF_CHANGE_RECONF)
         r = session_reconf(l->session, clock_loop_ms(l->env->event), t, conf->max_frequency);
     return r;
@@ -186,6 +230,7 @@ void link_add_tables(const struct link *l, struct buf *json)
         json_open(json, '{');
         json_u64(json, "updates", feed_table_updates(t->user));
         json_u64(json, "messages", feed_table_messages(t->user));
+        json_u64(json, "misfits", feed_table_misfits(t->user));
         json_u64(json, "last_update", feed_table_last_us(t->user));
         json_close(json, '}');
         json_close(json, '}');

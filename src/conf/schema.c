@@ -167,8 +167,7 @@ static const struct conf_row table_rows[] = {
      .offset = offsetof(struct conf_table, types),
      .more = offsetof(struct conf_table, n_types),
      .expected = "a string with a field's name or position",
-     LIVE,
-     NOT_YET},
+     LIVE},
     ROW(STRING, topic, TOPIC, LIVE),
     CHOICE(encoding, encodings, .present = AT(BOOL, has_encoding), LIVE),
 };

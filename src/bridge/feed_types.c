@@ -1,0 +1,92 @@
+#include "bridge/feed_types.h"
+
+#include <errno.h>
+
+const char *feed_type_name(enum encode_type type)
+{
+    static const char *const names[] = {[ENCODE_STRING] = "string",
+                                        [ENCODE_NUMBER] = "number",
+                                        [ENCODE_INTEGER] = "integer",
+                                        [ENCODE_BOOLEAN] = "boolean",
+                                        [ENCODE_JSON_VALUE] = "json"};
+    return names[type];
+}
+
+static void free_given(struct feed_type *given, size_t n)
+{
+    for (size_t i = 0; given && i < n; i++)
+        free((void *)(uintptr_t)given[i].field.at);
+    free(given);
+}
+
+static struct feed_type *copy_given(const struct feed_type *types, size_t n)
+{
+    struct feed_type *copies = calloc(n + 1, sizeof *copies);
+    for (size_t i = 0; copies && i < n; i++) {
+        copies[i] = (struct feed_type){{span_dup(types[i].field), types[i].field.len}, types[i].type};
+        if (!copies[i].field.at) {
+            free_given(copies, i);
+            return NULL;
+        }
+    }
+    return copies;
+}
+
+/* The 0-based index of a field; SIZE_MAX: there is none. A name wins over a position, as it does when the configuration is checked. */
+static size_t index_of(struct span field, const struct span *names, size_t n_names)
+{
+    uint64_t position;
+    for (size_t i = 0; i < n_names; i++)
+        if (span_equal(names[i], field))
+            return i;
+    return span_to_u64(field, SIZE_MAX, &position) && position ? (size_t)position - 1 : SIZE_MAX;
+}
+
+static void apply(const struct feed_types *t, struct feed_field *fields, size_t n, const struct span *names,
+                  size_t n_names)
+{
+    for (size_t i = 0; i < t->n_given; i++) {
+        size_t at = index_of(t->given[i].field, names, n_names);
+        if (at < n)
+            fields[at].type = t->given[i].type;
+    }
+}
+
+int feed_types_fit(struct feed_types *t, size_t n_fields, const struct span *names, size_t n_names)
+{
+    if (t->fields && n_fields == t->n_fields)
+        return 0;
+    struct feed_field *fields = calloc(n_fields + 1, sizeof *fields);
+    if (!fields)
+        return -ENOMEM;
+    apply(t, fields, n_fields, names, n_names);
+    free(t->fields);
+    t->fields = fields;
+    t->n_fields = n_fields;
+    return 0;
+}
+
+int feed_types_set(struct feed_types *t, const struct feed_type *types, size_t n, const struct span *names,
+                   size_t n_names)
+{
+    struct feed_types made = {.given = copy_given(types, n), .n_given = n};
+    int r = made.given ? feed_types_fit(&made, t->n_fields, names, n_names) : -ENOMEM;
+    if (r < 0) {
+        feed_types_done(&made);
+        return r;
+    }
+    for (size_t i = 0; t->fields && i < t->n_fields; i++) {
+        made.fields[i].type_kept = made.fields[i].type == t->fields[i].type;
+        made.fields[i].told = made.fields[i].type_kept && t->fields[i].told;
+    }
+    feed_types_done(t);
+    *t = made;
+    return 0;
+}
+
+void feed_types_done(struct feed_types *t)
+{
+    free_given(t->given, t->n_given);
+    free(t->fields);
+    *t = (struct feed_types){0};
+}

@@ -1,0 +1,35 @@
+/* The types of a table's fields (`types` of INTERFACE.md): by name or position, found by index; and what did not fit. */
+#pragma once
+
+#include "bus/encode.h"
+
+/* A field's type, as it is configured. */
+struct feed_type {
+    struct span field; /* a name, or a 1-based position in decimal */
+    enum encode_type type;
+};
+
+/* What is known of one field. */
+struct feed_field {
+    enum encode_type type;
+    bool told;      /* a value that did not fit was named */
+    bool type_kept; /* by the last feed_types_set(): what is encoded again is not counted again */
+};
+
+struct feed_types {
+    struct feed_type *given; /* owned, their texts too */
+    size_t n_given;
+    struct feed_field *fields; /* owned; for n_fields of them */
+    size_t n_fields;
+};
+
+/* Takes copies of TYPES instead of what was there; what is known of fields whose type stays is kept. NAMES: of the fields, or none. Returns 0 or
+ * -ENOMEM: nothing changed then. */
+int feed_types_set(struct feed_types *t, const struct feed_type *types, size_t n, const struct span *names,
+                   size_t n_names);
+/* The server says how many fields there are. Returns 0 or -ENOMEM. */
+int feed_types_fit(struct feed_types *t, size_t n_fields, const struct span *names, size_t n_names);
+void feed_types_done(struct feed_types *t);
+
+/* "number", "integer", "boolean", "json", or "string". */
+const char *feed_type_name(enum encode_type type);
