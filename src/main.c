@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 
 #include "base/buf.h"
@@ -109,6 +110,19 @@ static void block_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* Every consumer is a file, and libzmq aborts when there is none left for one that comes over ipc. The soft limit is low only for those
+ * who use select(), which nothing here does. As many as the unit has; what a child inherits stays bearable. */
+enum { FILES_MAX = 65536 };
+
+static void take_more_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_MAX)
+        return;
+    limit.rlim_cur = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int run(struct conf *taken_conf, int log_level)
 {
     struct log *log;
@@ -118,6 +132,7 @@ static int run(struct conf *taken_conf, int log_level)
         return EXIT_FAILURE;
     }
     block_signals();
+    take_more_files();
     if (daemon_new(taken_conf, log, &d) < 0)
         return EXIT_FAILURE;
     int r = daemon_run(d);

@@ -1,5 +1,6 @@
 """The daemon itself: start, stop, signals, what systemd is told, what is kept secret."""
 
+import contextlib
 import os
 import re
 import signal
@@ -145,21 +146,44 @@ def test_endpoints_in_use_are_named_by_their_setting(world):
     assert not notify.messages
 
 
+@contextlib.contextmanager
+def started_by(world, shell):
+    """A daemon as SHELL starts it; its endpoints are ipc, NAME in the world's folder."""
+    sim = world.sim(door="open")
+    sockets = {n: {"endpoints": [f"ipc://{world.path(n)}"]} for n in ("publisher", "status", "control")}
+    path = world.file("shell.conf", configuration(**sockets, sessions=[session(sim.url, [table()])]))
+    argv = ["sh", "-c", shell, "sh", *command("lsbridged", "-c", path, "--log-level", "debug")]
+    with subprocess.Popen(argv) as daemon:
+        try:
+            yield sim, daemon
+        finally:
+            daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(PATIENCE_S) == 0
+
+
 def test_started_without_standard_files(world):
     """The log must not go into a connection that happens to get the number of stderr."""
-    sim = world.sim(door="open")
-    names = {n: {"endpoints": [f"ipc://{world.path(n)}"]} for n in ("publisher", "status", "control")}
-    path = world.file("closed.conf", configuration(**names, sessions=[session(sim.url, [table()])]))
-    shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command("lsbridged", "-c", path, "--log-level", "debug")]
-    with subprocess.Popen(shell) as daemon:
-        consumer = world.consumer(names["publisher"]["endpoints"][0]).ready()
+    with started_by(world, 'exec "$@" <&- >&- 2>&-') as (sim, daemon):
+        consumer = world.consumer(f"ipc://{world.path('publisher')}").ready()
         sim.wait_subscribed("item1")
         sim.updates("item1", range(3))
         consumer.wait(item="item1", count=3)
         opened = [os.readlink(f"/proc/{daemon.pid}/fd/{fd}") for fd in range(3)]
-        daemon.send_signal(signal.SIGTERM)
-        assert daemon.wait(PATIENCE_S) == 0
-    assert opened == ["/dev/null"] * 3, opened
+        assert opened == ["/dev/null"] * 3, opened
+
+
+def test_more_consumers_than_the_soft_limit_of_files(world):
+    """libzmq aborts when it has no file for a consumer over ipc."""
+    with started_by(world, 'ulimit -Sn 64; exec "$@" 2>/dev/null') as (sim, daemon):
+        context = zmq.Context()
+        sockets = [context.socket(zmq.SUB) for _ in range(80)]
+        for consumer in sockets:
+            consumer.linger = 0
+            consumer.subscribe(b"")
+            consumer.connect(f"ipc://{world.path('publisher')}")
+        for consumer in sockets:
+            assert consumer.poll(PATIENCE_S * 1000) and daemon.poll() is None
+        context.destroy()
 
 
 def test_no_descriptor_is_lost(world, transport):
