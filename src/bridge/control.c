@@ -219,6 +219,33 @@ static int cmd_log_level(struct request *q)
     return 0;
 }
 
+/* The link that has the table of the request, or NULL and an error. */
+static struct link *link_of_table(struct request *q)
+{
+    struct link *l = named_link(q);
+    return l && table_exists(q) ? l : NULL;
+}
+
+static int cmd_start(struct request *q)
+{
+    struct link *l = link_of_table(q);
+    if (!l)
+        return 0;
+    link_start_table(l, q->texts[KEY_TABLE]);
+    link_drain(l);
+    return 0;
+}
+
+static int cmd_delete_table(struct request *q)
+{
+    struct link *l = link_of_table(q);
+    if (!l)
+        return 0;
+    link_remove_table(l, q->texts[KEY_TABLE], false);
+    link_drain(l);
+    return 0;
+}
+
 static int cmd_reload(struct request *q)
 {
     if (q->b->stopping)
@@ -246,6 +273,8 @@ static const struct command {
      BIT(KEY_SESSION) | BIT(KEY_TABLE) | BIT(KEY_ITEM) | BIT(KEY_KEY) | BIT(KEY_LIMIT) | BIT(KEY_AFTER)},
     {"connect", cmd_connect, BIT(KEY_SESSION), 0},
     {"disconnect", cmd_disconnect, BIT(KEY_SESSION), 0},
+    {"start", cmd_start, BIT(KEY_SESSION) | BIT(KEY_TABLE), 0},
+    {"delete-table", cmd_delete_table, BIT(KEY_SESSION) | BIT(KEY_TABLE), 0},
     {"rebind", cmd_rebind, BIT(KEY_SESSION), 0},
     {"reload", cmd_reload, 0, 0},
     {"log-level", cmd_log_level, BIT(KEY_LEVEL), 0},

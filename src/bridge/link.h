@@ -62,6 +62,10 @@ void link_reconfigure(struct link *l, const struct conf_session *conf);
 bool link_has_table(const struct link *l, const char *name);
 int link_add_table(struct link *l, const struct conf_table *conf);
 void link_remove_table(struct link *l, const char *name, bool replaced);
+/* Subscribes a silent table, asks again for a failed one. */
+void link_start_table(struct link *l, const char *name);
+/* Whether it was silent, and started. */
+bool link_table_started(const struct link *l, const char *name);
 /* Of the kinds CONF_CHANGE_LIVE and CONF_CHANGE_RECONF. */
 int link_change_table(struct link *l, const struct conf_table *conf, unsigned changes);
 

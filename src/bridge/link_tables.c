@@ -132,6 +132,8 @@ int link_add_table(struct link *l, const struct conf_table *conf)
         return r;
     }
     feed_table_attach(ft, t->table);
+    if (conf->silent)
+        session_silence_table(l->session, t);
     return 0;
 }
 
@@ -154,6 +156,19 @@ void link_remove_table(struct link *l, const char *name, bool replaced)
     struct session_table *t = link_find_table(l, name);
     if (t)
         session_remove_table(l->session, clock_loop_ms(l->env->event), t, replaced);
+}
+
+void link_start_table(struct link *l, const char *name)
+{
+    struct session_table *t = link_find_table(l, name);
+    if (t)
+        session_start_table(l->session, t);
+}
+
+bool link_table_started(const struct link *l, const char *name)
+{
+    const struct session_table *t = link_find_table(l, name);
+    return t && t->started;
 }
 
 static int change_live(struct session_table *t, const struct conf_table *conf)

@@ -32,8 +32,12 @@ static int change_table(struct link *l, const struct conf_table *old, const stru
     note(&c->changed, link_name(l), new->name);
     if (!(changes & CONF_CHANGE_RESUBSCRIBE))
         return link_change_table(l, new, changes);
+    bool started = link_table_started(l, new->name);
     link_remove_table(l, new->name, true);
-    return link_add_table(l, new);
+    int r = link_add_table(l, new);
+    if (r == 0 && started)
+        link_start_table(l, new->name);
+    return r;
 }
 
 static void remove_tables(struct link *l, const struct conf_session *old, const struct conf_session *new,
@@ -70,7 +74,11 @@ static int replace_session(struct bridge *b, struct link *old, const struct conf
     struct link *made;
     /* The old link is left first: a hold or an end of it must find it leaving. */
     link_leave(old, "the configuration changed", "session replaced", false);
-    return bridge_add_link(b, conf, true, old, &made);
+    int r = bridge_add_link(b, conf, true, old, &made);
+    for (size_t i = 0; r == 0 && i < conf->n_tables; i++)
+        if (link_table_started(old, conf->tables[i].name))
+            link_start_table(made, conf->tables[i].name);
+    return r;
 }
 
 /* The tables of a session that is made anew: those that go are deleted, all others come with the new session. */

@@ -151,7 +151,8 @@ struct session_table {
     bool has_code;
     int code; /* why it failed */
     char reason[LIMIT_REASON_BYTES];
-    void *user; /* the caller's */
+    bool started; /* it was silent */
+    void *user;   /* the caller's */
 
     /* proto/session's own */
     struct list link, pending_link;
@@ -201,6 +202,12 @@ bool session_next_report(struct session *s, struct session_event *ret);
 int session_add_table(struct session *s, uint64_t now, const struct table_options *options,
                       const struct table_hooks *hooks, uint64_t retry_failed_ms, void *user,
                       struct session_table **ret);
+
+/* Right after it was added: it is not subscribed, in no session, before session_start_table(). */
+void session_silence_table(struct session *s, struct session_table *t);
+
+/* A silent table is subscribed from now on; a failed one, and one that waits for another try, is asked for at once. Others: nothing. */
+void session_start_table(struct session *s, struct session_table *t);
 
 /* Deletes it: from the server, with a gap, and then SESSION_TABLE_DELETED. REPLACED: it makes room for another of its name. */
 void session_remove_table(struct session *s, uint64_t now, struct session_table *t, bool replaced);

@@ -128,6 +128,25 @@ int session_add_table(struct session *s, uint64_t now, const struct table_option
     return 0;
 }
 
+void session_silence_table(struct session *s, struct session_table *t)
+{
+    session_table_set(s, t, SESSION_TABLE_SILENT, NULL, NULL);
+}
+
+void session_start_table(struct session *s, struct session_table *t)
+{
+    bool asked_for = t->state == SESSION_TABLE_ACTIVE || t->sub_id;
+    if (asked_for || t->state == SESSION_TABLE_DELETED)
+        return;
+    if (t->state == SESSION_TABLE_SILENT)
+        t->started = true;
+    t->retry_at = NEVER;
+    t->retries = 0;
+    if (t->state != SESSION_TABLE_PENDING)
+        session_table_set(s, t, SESSION_TABLE_PENDING, NULL, NULL);
+    s->requests_wait = true;
+}
+
 /* Nobody wants the id any more; the server is told if it knows it. */
 static void release_subscription(struct session *s, struct session_table *t)
 {

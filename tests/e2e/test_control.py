@@ -11,7 +11,7 @@ import zmq
 from bridge import Client, table
 from process import wait_until
 
-NOT_YET = ["metrics", "start", "delete-table", "add-table", "reconf", "constrain", "send-message"]
+NOT_YET = ["metrics", "add-table", "reconf", "constrain", "send-message"]
 
 
 def test_every_command(world, transport):
@@ -79,6 +79,66 @@ def test_rebind(world, transport):
     scene.daemon.must("disconnect", session="s")
     scene.daemon.wait_state("disconnected")
     assert "not connected" in scene.daemon.ask("rebind", session="s")["error"]
+
+
+def test_silent_table(world):
+    """Subscribed once it is started: by this session, by later ones, and after a reload of other settings."""
+    loud, quiet = table("loud"), table("quiet", ["item2"], silent=True)
+    scene = world.bridge([loud])
+    assert scene.daemon.reload([scene.session(tables=[loud, quiet])])["added"] == ["s/quiet"]
+    scene.sim.open_door()
+    scene.daemon.wait_table("active", "loud")
+    assert scene.daemon.table("quiet")["state"] == "silent"
+    scene.daemon.must("start", session="s", table="quiet")
+    scene.daemon.must("start", session="s", table="quiet")
+    scene.daemon.wait_table("active", "quiet")
+    scene.sim.update("item2", a="1")
+    scene.consumer.wait(item="item2")
+    scene.daemon.must("disconnect", session="s")
+    scene.daemon.must("connect", session="s")
+    scene.daemon.wait_table("active", "quiet")
+    quiet["fields"] = ["a"]
+    assert scene.daemon.reload([scene.session(tables=[loud, quiet])])["changed"] == ["s/quiet"]
+    scene.daemon.wait_table("active", "quiet", fields=1)
+    assert scene.daemon.reload([scene.session(tables=[loud, quiet], retry_ms=21)])["changed"] == ["s"]
+    scene.daemon.wait_table("active", "quiet", fields=1)
+
+
+def test_failed_table_is_asked_for_again(world):
+    scene = world.bridge([table(retry_failed_ms=0)])
+    scene.sim.say("refuse control 21 1")
+    scene.sim.open_door()
+    scene.daemon.wait_table("failed", code=21)
+    scene.daemon.must("start", session="s", table="t")
+    scene.daemon.wait_table("active")
+    for cmd in ("start", "delete-table"):
+        assert '"x"' in scene.daemon.ask(cmd, session="s", table="x")["error"]
+        assert '"x"' in scene.daemon.ask(cmd, session="x", table="t")["error"]
+        assert '"table"' in scene.daemon.ask(cmd, session="s")["error"]
+        assert '"session"' in scene.daemon.ask(cmd, table="t")["error"]
+
+
+def test_delete_table(world, transport):
+    """A gap at once, and nothing after it; a reload brings it back only when it changed."""
+    tables = [table("a"), table("b", ["item2"])]
+    scene = world.bridge(tables).open()
+    scene.sim.updates("item1", [1])
+    scene.sim.updates("item2", [1])
+    scene.consumer.wait(table="b")
+    scene.daemon.must("delete-table", session="s", table="b")
+    gap = scene.consumer.wait(table="b", type="gap")
+    assert gap["reason"] == "table deleted", gap
+    scene.status.wait_table("deleted", "s/b")
+    assert "b" not in [t["table"] for t in scene.daemon.must("tables")["tables"]] and scene.daemon.rows(table="a")
+    assert scene.daemon.ask("delete-table", session="s", table="b")["ok"] is False
+    scene.sim.updates("item1", [2])
+    scene.consumer.wait(table="a", fields={"a": "2", "b": None})
+    assert scene.consumer.select(table="b")[-1] == gap
+    assert scene.daemon.reload([scene.session(tables=tables)])["changed"] == []
+    assert len(scene.daemon.must("tables")["tables"]) == 1
+    tables[1]["fields"] = ["a"]
+    assert scene.daemon.reload([scene.session(tables=tables)])["changed"] == ["s/b"]
+    scene.daemon.wait_table("active", "b")
 
 
 def test_log_level(world):

@@ -272,6 +272,13 @@ static void reconf(struct world *w)
         MUST(session_reconf(w->session, w->now, table, "2.5") == 0);
 }
 
+static void start_table(struct world *w)
+{
+    struct session_table *table = session_next_table(w->session, NULL);
+    if (table)
+        session_start_table(w->session, table);
+}
+
 static void end_stream(struct world *w, enum session_fault fault)
 {
     if (w->stream == CLOSED)
@@ -351,6 +358,7 @@ static void command(struct world *w, struct span line)
     case 'd': remove_table(w, false); break;
     case 'D': remove_table(w, true); break;
     case 'f': reconf(w); break;
+    case 't': start_table(w); break;
     case '>': feed_line(w, line, true); break;
     case 'x': end_control(w); break;
     case '.': feed(w, line, false); break;

@@ -264,6 +264,7 @@ static void do_table(struct run *r, struct span rest)
     struct table_options o = {.mode = TABLE_MERGE};
     AUTO_FREE char *name = span_dup(need_word(r, &rest));
     uint64_t retry = 60000;
+    bool silent = false;
     char *kept[7] = {0};
     static const char *const text_names[] = {"group",     "schema", "adapter", "selector",
                                              "frequency", "buffer", "pad"};
@@ -279,6 +280,8 @@ static void do_table(struct run *r, struct span rest)
             o.snapshot_length = need_number(r, value);
         else if (keyword(w, "retry", &value))
             retry = need_number(r, value);
+        else if (span_is(w, "silent"))
+            silent = true;
         else
             known = false;
         for (size_t i = 0; !known && i < ARRAY_LENGTH(text_names); i++)
@@ -303,7 +306,9 @@ static void do_table(struct run *r, struct span rest)
     o.selector = kept[3];
     o.max_frequency = kept[4];
     o.buffer_size = kept[5];
-    player_add_table(&r->player, &o, retry);
+    struct session_table *t = player_add_table(&r->player, &o, retry);
+    if (silent)
+        session_silence_table(r->player.session, t);
     free(pad);
     for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
         free(kept[i]);
@@ -331,6 +336,13 @@ static void do_reconf(struct run *r, struct span rest)
     AUTO_FREE char *frequency = span_dup(need_word(r, &rest));
     if (t)
         session_reconf(r->player.session, r->player.now, t, frequency);
+}
+
+static void do_start_table(struct run *r, struct span rest)
+{
+    struct session_table *t = need_table(r, &rest);
+    if (t)
+        session_start_table(r->player.session, t);
 }
 
 static void do_credentials(struct run *r, struct span rest)
@@ -519,6 +531,7 @@ static const struct {
     {"table", do_table},
     {"remove", do_remove},
     {"reconf", do_reconf},
+    {"start-table", do_start_table},
     {"start", do_start},
     {"stop", do_stop},
     {"credentials", do_credentials},
@@ -535,7 +548,7 @@ static const struct {
 
 static bool about_tables(const struct run *r, size_t at)
 {
-    static const char *const names[] = {"table ", "remove ", "reconf "};
+    static const char *const names[] = {"table ", "remove ", "reconf ", "start-table "};
     for (size_t i = 0; i < ARRAY_LENGTH(names) && at < r->script->n; i++)
         if (strncmp(r->script->at[at].text, names[i], strlen(names[i])) == 0)
             return true;
