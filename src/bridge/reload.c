@@ -30,7 +30,8 @@ static int change_table(struct link *l, const struct conf_table *old, const stru
     if (!changes)
         return 0;
     note(&c->changed, link_name(l), new->name);
-    if (!(changes & CONF_CHANGE_RESUBSCRIBE))
+    /* One that was deleted meanwhile is wanted again by whoever changes it, whatever the change. */
+    if (!(changes & CONF_CHANGE_RESUBSCRIBE) && link_has_table(l, new->name))
         return link_change_table(l, new, changes);
     bool started = link_table_started(l, new->name);
     link_remove_table(l, new->name, true);

@@ -122,3 +122,15 @@ def test_sessions_come_and_go(world, transport):
     scene.status.wait_session("disconnected")
     assert scene.consumer.wait(type="gap")["session"] == "s"
     scene.sim.wait_event("ended", cause="destroyed")
+
+
+def test_a_deleted_table_comes_back_when_it_is_changed(world):
+    """Not by a reload of what is the same: the new file is compared with the last one."""
+    scene = world.bridge([table()]).open()
+    scene.daemon.must("delete-table", session="s", table="t")
+    reloaded(scene, [table()])
+    assert not scene.daemon.must("tables")["tables"]
+    for more in ({"max_frequency": 2}, {"topic": "x"}, {"snapshot": False}):
+        reloaded(scene, [table(**more)], changed=["s/t"])
+        scene.daemon.wait_table("active")
+        scene.daemon.must("delete-table", session="s", table="t")
