@@ -134,6 +134,7 @@ int link_add_table(struct link *l, const struct conf_table *conf)
     feed_table_attach(ft, t->table);
     if (conf->silent)
         session_silence_table(l->session, t);
+    session_set_stale(l->session, clock_loop_ms(l->env->event), t, (uint64_t)conf->stale_ms);
     return 0;
 }
 
@@ -171,8 +172,9 @@ bool link_table_started(const struct link *l, const char *name)
     return t && t->started;
 }
 
-static int change_live(struct session_table *t, const struct conf_table *conf)
+static int change_live(struct link *l, struct session_table *t, const struct conf_table *conf)
 {
+    session_set_stale(l->session, clock_loop_ms(l->env->event), t, (uint64_t)conf->stale_ms);
     AUTO_FREE struct feed_type *types = types_of(conf);
     int r = types ? feed_table_set_topic(t->user, conf->topic) : -ENOMEM;
     return r < 0 ? r : feed_table_set_types(t->user, types, conf->n_types);
@@ -183,7 +185,7 @@ int link_change_table(struct link *l, const struct conf_table *conf, unsigned ch
     struct session_table *t = link_find_table(l, conf->name);
     int r = 0;
     if (t && changes & CONF_CHANGE_LIVE)
-        r = change_live(t, conf);
+        r = change_live(l, t, conf);
     if (r == 0 && t && changes & CONF_CHANGE_RECONF)
         r = session_reconf(l->session, clock_loop_ms(l->env->event), t, conf->max_frequency);
     return r;
@@ -212,6 +214,8 @@ static void log_table(struct link *l, const struct session_table *t)
         log_line(l->env->log, LOG_WARNING, l->name, name, "failed: %s (code %d)", t->reason, t->code);
     else if (t->state == SESSION_TABLE_FAILED)
         log_line(l->env->log, LOG_WARNING, l->name, name, "failed: %s", t->reason);
+    else if (t->state == SESSION_TABLE_STALE)
+        log_line(l->env->log, LOG_WARNING, l->name, name, "stale: %s", t->reason);
     else if (t->has_code)
         log_line(l->env->log, LOG_WARNING, l->name, name, "%s; the server refused: %s (code %d)",
                  session_table_state_name(t->state), t->reason, t->code);

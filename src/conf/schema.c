@@ -158,7 +158,7 @@ static const struct conf_row table_rows[] = {
     ROW(BOOL, silent, .preset = "false"),
     ROW(BOOL, split_on_error, .preset = "false", NOT_YET),
     MS(retry_failed_ms, 0, "60000"),
-    MS(stale_ms, 0, "0", LIVE, NOT_YET),
+    MS(stale_ms, 0, "0", LIVE),
     ROW(STRING, key_field),
     ROW(STRING, command_field),
     GROUP(second_level, second_level, .present = AT(BOOL, second_level.enabled), NOT_YET),

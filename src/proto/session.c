@@ -392,7 +392,7 @@ int session_new(const struct session_options *options, uint64_t seed, struct ses
     s->options = *options;
     s->random = seed ? seed : 1;
     s->had_session = options->replaces;
-    s->wake_at = s->answer_by = s->recover_by = s->stable_at = NEVER;
+    s->wake_at = s->answer_by = s->recover_by = s->stable_at = s->stale_at = NEVER;
     s->last = (struct session_report){
         .state = SESSION_DISCONNECTED, .previous = SESSION_DISCONNECTED, .detail = "stopped"};
     list_init(&s->tables);

@@ -138,6 +138,7 @@ struct session_report {
 enum session_table_state {
     SESSION_TABLE_PENDING,
     SESSION_TABLE_ACTIVE,
+    SESSION_TABLE_STALE, /* active, but nothing came for stale_ms */
     SESSION_TABLE_FAILED,
     SESSION_TABLE_SILENT,
     SESSION_TABLE_DELETED
@@ -158,6 +159,7 @@ struct session_table {
     struct list link, pending_link;
     uint64_t sub_id;                    /* 0: not asked for in this session */
     uint64_t retry_failed_ms, retry_at; /* retry_at UINT64_MAX: not planned */
+    uint64_t stale_ms, heard_at;        /* 0: never stale; when something came for it last */
     unsigned retries;   /* in a row: back-off of what the server's trouble makes us ask again */
     uint64_t reconf_id; /* of the reconf that waits for its answer; 0: none */
     uint64_t reconf_by; /* when it is late */
@@ -214,6 +216,9 @@ void session_remove_table(struct session *s, uint64_t now, struct session_table 
 
 /* Asks the server for another frequency; the table's own options follow. Returns 0 or -ENOMEM. */
 int session_reconf(struct session *s, uint64_t now, struct session_table *t, const char *max_frequency);
+
+/* The table is told as stale when nothing came for it for MS (0: never), from its SUBOK on; what was heard before counts. */
+void session_set_stale(struct session *s, uint64_t now, struct session_table *t, uint64_t ms);
 
 /* Asks the server to end the stream, so that it is bound anew; nothing is lost. Only while connected. */
 void session_rebind(struct session *s);

@@ -58,6 +58,11 @@ static uint64_t byte_deadline(const struct session *s)
     return at;
 }
 
+static uint64_t stale_time(const struct session *s)
+{
+    return s->held ? NEVER : s->stale_at;
+}
+
 /* When the server is to hear from us again (LS_inactivity_millis). */
 static uint64_t heartbeat_time(const struct session *s)
 {
@@ -74,6 +79,8 @@ uint64_t session_deadline(const struct session *s)
         at = s->stable_at;
     if (heartbeat_time(s) < at)
         at = heartbeat_time(s);
+    if (stale_time(s) < at)
+        at = stale_time(s);
     return requests < at ? requests : at;
 }
 
@@ -146,6 +153,8 @@ void session_tick(struct session *s, uint64_t now)
         wake(s, now);
     if (heartbeat_time(s) <= now)
         s->heartbeat = true;
+    if (stale_time(s) <= now)
+        session_tables_tick(s, now);
     session_requests_tick(s, now);
 }
 
@@ -166,6 +175,7 @@ void session_hold(struct session *s, uint64_t now, bool held, bool announce)
         s->heard_at += ms;
         s->bound_at += ms;
         session_requests_postpone(s, ms);
+        session_tables_postpone(s, ms);
     }
     s->held = held;
     s->held_told = held && announce;

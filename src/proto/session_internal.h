@@ -69,6 +69,7 @@ struct session {
 
     /* time, ms */
     uint64_t wake_at, answer_by, recover_by, heard_at, stable_at, held_since; /* UINT64_MAX: not set */
+    uint64_t stale_at; /* no table is stale before: a look at them all then says when the next is */
     bool stalled, held, held_told;
     unsigned attempts; /* back-off: in a row without a stable time */
     unsigned astray;   /* wrong node, in a row without a stable time */
@@ -176,10 +177,18 @@ struct subscription *session_subscription(struct session *s, uint64_t sub_id);
 void session_table_set(struct session *s, struct session_table *t, enum session_table_state state,
                        const char *reason, const int *code);
 /* GAP_REASON: a constant. */
+/* The server sends its data; stale or not. */
+bool session_table_is_active(const struct session_table *t);
 void session_table_fail(struct session *s, uint64_t now, struct session_table *t, const char *gap_reason,
                         const char *reason, const int *code);
 void session_table_gap(struct session *s, struct session_table *t, const char *reason);
 /* The session is gone: every table is void and pending, every LS_subId forgotten. */
 void session_void_tables(struct session *s, const char *reason);
+/* Something came for the table, its SUBOK included. */
+void session_table_heard(struct session *s, uint64_t now, struct session_table *t);
+/* Tells which tables are stale by now, and sets stale_at anew. */
+void session_tables_tick(struct session *s, uint64_t now);
+/* Nothing was read for so long: no table is stale because of it. */
+void session_tables_postpone(struct session *s, uint64_t ms);
 bool session_next_table_event(struct session *s, struct session_event *ret);
 void session_bury(struct session *s);

@@ -246,6 +246,7 @@ static void on_subok(struct session *s, uint64_t now, struct subscription *sub, 
         t->retries = 0;
         s->requests_wait = s->requests_wait || t->reconf_wanted;
         session_table_set(s, t, SESSION_TABLE_ACTIVE, NULL, NULL);
+        session_table_heard(s, now, t);
     }
 }
 
@@ -336,12 +337,13 @@ static bool on_data(struct session *s, uint64_t now, const struct tlcp_message *
         session_break(s, now, "data for a table before its SUBOK");
         return false;
     }
-    if (m->tag == TLCP_U)
-        return on_update(s, now, sub->table, m, ret);
     if (m->tag == TLCP_CONF) {
         on_conf(s, sub->table, m);
         return false;
     }
+    session_table_heard(s, now, sub->table);
+    if (m->tag == TLCP_U)
+        return on_update(s, now, sub->table, m, ret);
     return on_item_message(s, now, sub->table, m, ret);
 }
 

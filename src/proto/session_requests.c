@@ -200,7 +200,7 @@ static int build_batch(struct session *s, uint64_t now, struct buf *line)
         buf_clear(line);
         if (r == 0 && wants_add(t, now))
             r = ask_add(s, now, t, line);
-        else if (r == 0 && t->reconf_wanted && t->state == SESSION_TABLE_ACTIVE)
+        else if (r == 0 && t->reconf_wanted && session_table_is_active(t))
             r = ask_reconf(s, now, t, line);
     }
     buf_clear(line);

@@ -20,7 +20,7 @@ struct subscription *session_subscription(struct session *s, uint64_t sub_id)
 
 const char *session_table_state_name(enum session_table_state state)
 {
-    static const char *const names[] = {"pending", "active", "failed", "silent", "deleted"};
+    static const char *const names[] = {"pending", "active", "stale", "failed", "silent", "deleted"};
     return names[state];
 }
 
@@ -41,6 +41,11 @@ void session_table_set(struct session *s, struct session_table *t, enum session_
     snprintf(t->reason, sizeof t->reason, "%s", reason ? reason : "");
     t->announce = true;
     wait_for_telling(s, t);
+}
+
+bool session_table_is_active(const struct session_table *t)
+{
+    return t->state == SESSION_TABLE_ACTIVE || t->state == SESSION_TABLE_STALE;
 }
 
 void session_table_gap(struct session *s, struct session_table *t, const char *reason)
@@ -199,6 +204,51 @@ void session_table_fail(struct session *s, uint64_t now, struct session_table *t
     session_table_set(s, t, SESSION_TABLE_FAILED, reason, code);
 }
 
+/* ---- silence ---- */
+
+static void watch(struct session *s, const struct session_table *t)
+{
+    if (t->state == SESSION_TABLE_ACTIVE && t->stale_ms && t->heard_at + t->stale_ms < s->stale_at)
+        s->stale_at = t->heard_at + t->stale_ms;
+}
+
+void session_table_heard(struct session *s, uint64_t now, struct session_table *t)
+{
+    t->heard_at = now;
+    if (t->state == SESSION_TABLE_STALE)
+        session_table_set(s, t, SESSION_TABLE_ACTIVE, NULL, NULL);
+    watch(s, t);
+}
+
+void session_set_stale(struct session *s, uint64_t now, struct session_table *t, uint64_t ms)
+{
+    /* Held, the clock stands. */
+    uint64_t silent_ms = (s->held ? s->held_since : now) - t->heard_at;
+    t->stale_ms = ms;
+    if (t->state == SESSION_TABLE_STALE && (!ms || silent_ms < ms))
+        session_table_set(s, t, SESSION_TABLE_ACTIVE, NULL, NULL);
+    watch(s, t);
+}
+
+void session_tables_tick(struct session *s, uint64_t now)
+{
+    s->stale_at = NEVER;
+    LIST_EACH(link, &s->tables) {
+        struct session_table *t = table_of_link(link);
+        if (t->state == SESSION_TABLE_ACTIVE && t->stale_ms && t->heard_at + t->stale_ms <= now)
+            session_table_set(s, t, SESSION_TABLE_STALE, "nothing came for stale_ms", NULL);
+        watch(s, t);
+    }
+}
+
+void session_tables_postpone(struct session *s, uint64_t ms)
+{
+    if (s->stale_at != NEVER)
+        s->stale_at += ms;
+    LIST_EACH(link, &s->tables)
+        table_of_link(link)->heard_at += ms;
+}
+
 void session_void_tables(struct session *s, const char *reason)
 {
     LIST_EACH(link, &s->tables) {
@@ -212,9 +262,10 @@ void session_void_tables(struct session *s, const char *reason)
         if (t->state == SESSION_TABLE_DELETED)
             continue;
         session_table_gap(s, t, reason);
-        if (t->state == SESSION_TABLE_ACTIVE || t->state == SESSION_TABLE_FAILED)
+        if (session_table_is_active(t) || t->state == SESSION_TABLE_FAILED)
             session_table_set(s, t, SESSION_TABLE_PENDING, NULL, NULL);
     }
+    s->stale_at = NEVER;
     s->n_subs = s->n_strays = 0;
     s->requests_wait = true;
 }

@@ -146,3 +146,21 @@ def test_names_may_be_long(world):
             status.wait_table("active", f"{name}/{other}")
     reply = daemon.reload([session(sim.url, [table(names[0])], name=names[0])])
     assert (reply["removed"], reply["changed"]) == ([names[1], f"{names[0]}/{names[1]}"], []), reply
+
+
+def test_stale_tables(world, transport):
+    """`stale` when nothing came for stale_ms, `active` when something comes; a reload takes effect at once, held clocks stand still."""
+    tables = [table("t", ["item1"], stale_ms=300), table("u", ["item2"])]
+    scene = world.bridge(tables).open()
+    scene.sim.updates("item1", [1])
+    told = scene.status.wait_table("stale", "s/t")
+    assert told["reason"] and told["items"] == 1, told
+    scene.daemon.wait_table("stale", "t")
+    scene.sim.updates("item1", [2])
+    scene.status.wait_table("active", "s/t", where=lambda m: m["seq"] > told["seq"])
+    scene.status.wait_table("stale", "s/t", count=2)
+    scene.tables[:] = [table("t", ["item1"], stale_ms=600000), table("u", ["item2"], stale_ms=100)]
+    assert scene.daemon.reload([scene.session()])["changed"] == ["s/t", "s/u"]
+    scene.daemon.wait_table("active", "t")
+    scene.status.wait_table("stale", "s/u")
+    assert scene.sim.count("subscribed") == 2 and not scene.gaps()

@@ -196,7 +196,7 @@ static void on_state(struct session_model *m, const struct session_report *r)
 static void on_table(struct session_model *m, const struct session_table *table)
 {
     struct model_table *t = get_table(m, table);
-    bool active = table->state == SESSION_TABLE_ACTIVE;
+    bool active = table->state == SESSION_TABLE_ACTIVE || table->state == SESSION_TABLE_STALE;
     MUST(session_table_state_name(table->state));
     MUST((active && t->active) || !has_messages(t));
     if (!active || !t->active)

@@ -263,7 +263,7 @@ static void do_table(struct run *r, struct span rest)
 {
     struct table_options o = {.mode = TABLE_MERGE};
     AUTO_FREE char *name = span_dup(need_word(r, &rest));
-    uint64_t retry = 60000;
+    uint64_t retry = 60000, stale = 0;
     bool silent = false;
     char *kept[7] = {0};
     static const char *const text_names[] = {"group",     "schema", "adapter", "selector",
@@ -282,6 +282,8 @@ static void do_table(struct run *r, struct span rest)
             retry = need_number(r, value);
         else if (span_is(w, "silent"))
             silent = true;
+        else if (keyword(w, "stale", &value))
+            stale = need_number(r, value);
         else
             known = false;
         for (size_t i = 0; !known && i < ARRAY_LENGTH(text_names); i++)
@@ -309,6 +311,7 @@ static void do_table(struct run *r, struct span rest)
     struct session_table *t = player_add_table(&r->player, &o, retry);
     if (silent)
         session_silence_table(r->player.session, t);
+    session_set_stale(r->player.session, r->player.now, t, stale);
     free(pad);
     for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
         free(kept[i]);
@@ -328,6 +331,13 @@ static void do_remove(struct run *r, struct span rest)
     struct session_table *t = need_table(r, &rest);
     if (t)
         session_remove_table(r->player.session, r->player.now, t, span_is(rest, "replaced"));
+}
+
+static void do_stale(struct run *r, struct span rest)
+{
+    struct session_table *t = need_table(r, &rest);
+    if (t)
+        session_set_stale(r->player.session, r->player.now, t, need_number(r, need_word(r, &rest)));
 }
 
 static void do_reconf(struct run *r, struct span rest)
@@ -532,6 +542,7 @@ static const struct {
     {"remove", do_remove},
     {"reconf", do_reconf},
     {"start-table", do_start_table},
+    {"stale", do_stale},
     {"start", do_start},
     {"stop", do_stop},
     {"credentials", do_credentials},
