@@ -162,7 +162,8 @@ static int feed_run(struct feed *f)
     const struct options *o = f->ctl->options;
     int64_t connect_by = clock_ms() + (int64_t)o->timeout_ms;
     int64_t end = o->seconds ? clock_ms() + (int64_t)o->seconds * 1000 : -1;
-    for (bool connected = false; !f->over;) {
+    bool connected = false;
+    while (!f->over) {
         unsigned seen;
         int64_t until = connected || (end >= 0 && end < connect_by) ? end : connect_by;
         int r = zmqclient_wait(f->ctl->client, f->signals, STDOUT_FILENO, clock_until(until), &seen);
@@ -180,9 +181,9 @@ static int feed_run(struct feed *f)
         if (f->ctl->out_gone || (end >= 0 && clock_until(end) == 0))
             break;
         if (!connected && clock_until(connect_by) == 0)
-            return feed_fail(f, "no connection");
+            break;
     }
-    return CTL_OK;
+    return connected ? CTL_OK : feed_fail(f, "no connection");
 }
 
 /* Running out of time before --count is a failure, so that a script can tell. */

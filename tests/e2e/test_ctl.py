@@ -16,6 +16,8 @@ import time
 
 import zmq
 
+from process import wait_until
+
 PROGRAM = shlex.split(os.environ.get("LSBRIDGE_WRAPPER", "")) + [
     os.path.join(os.environ.get("LSBRIDGE_BIN", "."), "lsbridgectl")
 ]
@@ -295,6 +297,24 @@ def test_wildcard_is_replaced_by_the_host_that_was_asked():
         assert no.stderr == "lsbridgectl: tcp://127.0.0.1:1: no connection\n", no.stderr
         daemon.answers["status"]["endpoints"]["data"] = ["ipc:///elsewhere"]
         assert "give it with --data" in ctl(daemon, "tail", expect=1).stderr
+
+
+def test_an_end_without_a_connection_is_a_failure():
+    """0 only when the daemon answered."""
+    with fake() as daemon:
+        nobody = ("--data", "tcp://127.0.0.1:1")
+        assert "no connection" in ctl(daemon, "tail", *nobody, "--seconds", "1", expect=1).stderr
+        process = start(daemon, "tail", *nobody)
+        wait_until(lambda: caught(process.pid, signal.SIGINT), "tail takes no signals")
+        process.send_signal(signal.SIGINT)
+        assert b"no connection" in process.communicate(timeout=LONG)[1] and process.returncode == 1
+
+
+def caught(pid, number):
+    """Whether the process blocks the signal, to read it when it comes."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        blocked = next(line.split()[1] for line in file if line.startswith("SigBlk:"))
+    return int(blocked, 16) >> (number - 1) & 1
 
 
 def start(daemon, *arguments):
