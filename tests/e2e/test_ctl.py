@@ -16,8 +16,6 @@ import time
 
 import zmq
 
-from process import wait_until
-
 PROGRAM = shlex.split(os.environ.get("LSBRIDGE_WRAPPER", "")) + [
     os.path.join(os.environ.get("LSBRIDGE_BIN", "."), "lsbridgectl")
 ]
@@ -305,7 +303,9 @@ def test_an_end_without_a_connection_is_a_failure():
         nobody = ("--data", "tcp://127.0.0.1:1")
         assert "no connection" in ctl(daemon, "tail", *nobody, "--seconds", "1", expect=1).stderr
         process = start(daemon, "tail", *nobody)
-        wait_until(lambda: caught(process.pid, signal.SIGINT), "tail takes no signals")
+        end = time.monotonic() + LONG
+        while not caught(process.pid, signal.SIGINT) and time.monotonic() < end:
+            time.sleep(0.005)
         process.send_signal(signal.SIGINT)
         assert b"no connection" in process.communicate(timeout=LONG)[1] and process.returncode == 1
 
