@@ -17,11 +17,15 @@
 /* Bytes of a stream's length that are kept for its LOOP. */
 #define LOOP_RESERVE 32
 
+/* A batch is answered line by line, and answers cross with requests: what was told within that time is told once. */
+#define TOLD_APART_US 100000
+
 /* An id that no longer means anything. */
 struct old_session {
     struct list link;
     char *id; /* owned */
     unsigned told;
+    uint64_t told_us; /* the last time */
 };
 
 struct session *session_new(struct sim *sim, struct span adapter_set)
@@ -197,7 +201,7 @@ static void unbound(struct session *s, const char *cause)
 
 void session_lost(struct session *s, const char *cause)
 {
-    s->lost = true;
+    s->lost = s->broke = true;
     unbound(s, cause);
 }
 
@@ -381,8 +385,10 @@ void session_tell(struct sim *sim, struct span id)
 {
     struct old_session *old = find_old(sim, id);
 
-    if (old)
-        old->told++;
+    if (!old || sim_now_us(sim) - old->told_us < TOLD_APART_US)
+        return;
+    old->told++;
+    old->told_us = sim_now_us(sim);
 }
 
 static void say_end(struct session *s, int code, const char *message)

@@ -47,7 +47,8 @@ struct session {
     struct conn *conn; /* NULL while unbound */
     struct binding binding;
     uint64_t bound_us, stream_bytes, written_us, heard_us;
-    bool lost; /* unbound otherwise than by a LOOP: only a recovery may follow */
+    bool lost;  /* unbound otherwise than by a LOOP: only a recovery may follow */
+    bool broke; /* once at least: requests may have been lost with the connection */
 
     struct history history;
     uint64_t sent;            /* number of the last data notification handed to the present stream */
