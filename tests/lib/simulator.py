@@ -75,6 +75,8 @@ class Simulator(Process):
 
     def say(self, *lines):
         """Runs script lines, one after the other, and returns when the last is done."""
+        if not lines:
+            return
         for line in lines:
             self.n_said += 1
             self.popen.stdin.write(line.encode() + b"\n")

@@ -99,7 +99,7 @@ class World:
             except Exception as error:
                 print(f"closing: {error!r}", file=sys.stderr)
 
-    def print_logs(self, most=20000):
+    def print_logs(self, most=100000):
         for process in self.processes:
             text = process.log()
             print(f"----- {process.log_path}\n{text[-most:]}")
