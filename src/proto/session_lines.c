@@ -333,12 +333,13 @@ static bool on_data(struct session *s, uint64_t now, const struct tlcp_message *
     /* What still comes for a table that nobody wants any more. */
     if (!sub->table)
         return false;
-    if (sub->stage != SUB_ACTIVE) {
-        session_break(s, now, "data for a table before its SUBOK");
-        return false;
-    }
+    /* It says nothing of items and rows; nothing tells that it comes behind SUBOK. */
     if (m->tag == TLCP_CONF) {
         on_conf(s, sub->table, m);
+        return false;
+    }
+    if (sub->stage != SUB_ACTIVE) {
+        session_break(s, now, "data for a table before its SUBOK");
         return false;
     }
     session_table_heard(s, now, sub->table);
