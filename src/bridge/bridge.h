@@ -13,6 +13,7 @@ struct bridge {
     uint64_t started_us;   /* monotonic */
     struct buf endpoints;  /* as bound: a JSON object */
     struct list links;     /* of struct link, in the configuration's order; those that leave too */
+    uint64_t last_token;   /* of a request that waited for a server's answer */
     bool stopping;
 };
 

@@ -14,29 +14,54 @@
 #include "conf/diff.h"
 #include "proto/jsontext.h"
 
+/* A frequency or a bandwidth: more digits than this mean nothing. */
+enum { AMOUNT_MAX_BYTES = 24 };
+
 /* A page of `rows` ends here, or at its limit. */
 enum { ROWS_MAX_BYTES = 1 << 20, ROWS_LIMIT_DEFAULT = 100, ROWS_LIMIT_MAX = 1000 };
 
 struct control {
     struct bridge *b;
     struct zmq_router *router;
-    sd_event_source *io;
+    sd_event_source *io, *again;
     struct buf request, reply;
+    struct list waiting; /* of struct waiting */
+};
+
+/* A reply that waits for a server's answer; a session bounds how many (SESSION_ASKS_MAX), and for how long. */
+struct waiting {
+    struct list in_waiting;
+    struct zmq_envelope *envelope; /* owned */
+    struct control_later later;
+    struct buf end; /* of the reply */
 };
 
 /* ---- one request ---- */
 
-enum key { KEY_SESSION, KEY_TABLE, KEY_ITEM, KEY_KEY, KEY_LIMIT, KEY_AFTER, KEY_LEVEL, N_KEYS };
+enum key {
+    KEY_SESSION,
+    KEY_TABLE,
+    KEY_ITEM,
+    KEY_KEY,
+    KEY_LIMIT,
+    KEY_AFTER,
+    KEY_LEVEL,
+    KEY_MAX_FREQUENCY,
+    KEY_MAX_BANDWIDTH,
+    N_KEYS
+};
 
-static const char *const key_names[N_KEYS] = {"session", "table", "item", "key", "limit", "after", "level"};
+static const char *const key_names[N_KEYS] = {
+    "session", "table", "item", "key", "limit", "after", "level", "max_frequency", "max_bandwidth_kbps"};
 
 struct request {
     struct bridge *b;
     char *texts[N_KEYS];    /* owned; NULL: not given */
     size_t lengths[N_KEYS]; /* of the texts, which may hold NULs */
     uint64_t limit;
-    struct buf *reply; /* an open object with "ok":true */
-    struct buf error;  /* anything in it: the answer is that instead */
+    struct control_later later; /* token set: the command asked a server */
+    struct buf *reply;          /* an open object with "ok":true */
+    struct buf error;           /* anything in it: the answer is that instead */
 };
 
 /* A command fails by writing what is wrong to q->error. Returns 0 or -errno for our own trouble. */
@@ -219,6 +244,16 @@ static int cmd_log_level(struct request *q)
     return 0;
 }
 
+/* The command asked a server, or says why it could not. */
+static int wait_for_answer(struct request *q, struct link *l, int r, const char *why, const char *granted)
+{
+    if (r == LINK_CANNOT)
+        return fail(q, "%s", why);
+    if (r == 0)
+        q->later = (struct control_later){q->b->last_token, granted, l};
+    return r;
+}
+
 /* The link that has the table of the request, or NULL and an error. */
 static struct link *link_of_table(struct request *q)
 {
@@ -244,6 +279,26 @@ static int cmd_delete_table(struct request *q)
     link_remove_table(l, q->texts[KEY_TABLE], false);
     link_drain(l);
     return 0;
+}
+
+static int cmd_reconf(struct request *q)
+{
+    const char *why;
+    struct link *l = link_of_table(q);
+    if (!l)
+        return 0;
+    int r = link_reconf(l, q->texts[KEY_TABLE], q->texts[KEY_MAX_FREQUENCY], ++q->b->last_token, &why);
+    return wait_for_answer(q, l, r, why, "max_frequency");
+}
+
+static int cmd_constrain(struct request *q)
+{
+    const char *why;
+    struct link *l = named_link(q);
+    if (!l)
+        return 0;
+    int r = link_constrain(l, q->texts[KEY_MAX_BANDWIDTH], ++q->b->last_token, &why);
+    return wait_for_answer(q, l, r, why, "max_bandwidth_kbps");
 }
 
 static int cmd_reload(struct request *q)
@@ -275,6 +330,8 @@ static const struct command {
     {"disconnect", cmd_disconnect, BIT(KEY_SESSION), 0},
     {"start", cmd_start, BIT(KEY_SESSION) | BIT(KEY_TABLE), 0},
     {"delete-table", cmd_delete_table, BIT(KEY_SESSION) | BIT(KEY_TABLE), 0},
+    {"reconf", cmd_reconf, BIT(KEY_SESSION) | BIT(KEY_TABLE) | BIT(KEY_MAX_FREQUENCY), 0},
+    {"constrain", cmd_constrain, BIT(KEY_SESSION) | BIT(KEY_MAX_BANDWIDTH), 0},
     {"rebind", cmd_rebind, BIT(KEY_SESSION), 0},
     {"reload", cmd_reload, 0, 0},
     {"log-level", cmd_log_level, BIT(KEY_LEVEL), 0},
@@ -301,6 +358,32 @@ static int take_limit(struct request *q, const struct jsondoc_node *value)
     return 0;
 }
 
+/* Above 0, as a server can take it: no sign, no exponent. */
+static bool is_amount(struct span text)
+{
+    bool above_0 = false, dot = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        bool inside = i > 0 && i + 1 < text.len;
+        if (!(c >= '0' && c <= '9') && !(c == '.' && inside && !dot))
+            return false;
+        dot |= c == '.';
+        above_0 |= c >= '1' && c <= '9';
+    }
+    return above_0 && text.len <= AMOUNT_MAX_BYTES;
+}
+
+/* A number or "unlimited"; a number may be a string, too. */
+static int take_amount(struct request *q, enum key key, const struct jsondoc_node *value)
+{
+    bool text = value->type == JSONDOC_NUMBER || value->type == JSONDOC_STRING;
+    if (!text || !(is_amount(value->text) || span_is(value->text, "unlimited")))
+        return fail(q, "\"%s\" must be a number above 0, without an exponent, or \"unlimited\"",
+                    key_names[key]);
+    q->texts[key] = span_dup(value->text);
+    return q->texts[key] ? 0 : -ENOMEM;
+}
+
 static int take_member(struct request *q, const struct command *command, const struct jsondoc_node *member)
 {
     enum key key;
@@ -310,6 +393,8 @@ static int take_member(struct request *q, const struct command *command, const s
         return fail(q, "\"%s\" takes no key \"%.*s\"", command->name, SPAN_ARG(member->name));
     if (key == KEY_LIMIT)
         return take_limit(q, member);
+    if (key == KEY_MAX_FREQUENCY || key == KEY_MAX_BANDWIDTH)
+        return take_amount(q, key, member);
     if (member->type != JSONDOC_STRING)
         return fail(q, "\"%s\" must be a string", key_names[key]);
     q->texts[key] = span_dup(member->text);
@@ -367,7 +452,7 @@ static void end_reply(struct buf *reply, const struct jsondoc_node *id)
     json_close(reply, '}');
 }
 
-void control_answer(struct bridge *b, struct span text, struct buf *reply)
+void control_answer(struct bridge *b, struct span text, struct buf *reply, struct control_later *ret_later)
 {
     struct request q = {
         .b = b, .limit = ROWS_LIMIT_DEFAULT, .reply = reply, .error = BUF_INIT(ROWS_MAX_BYTES)};
@@ -385,11 +470,87 @@ void control_answer(struct bridge *b, struct span text, struct buf *reply)
         json_bool(reply, "ok", false);
         json_span(reply, "error", buf_span(&q.error));
     }
+    *ret_later = q.later;
+    if (q.later.token)
+        buf_clear(reply);
     end_reply(reply, id);
     for (size_t i = 0; i < N_KEYS; i++)
         free(q.texts[i]);
     buf_done(&q.error);
     jsondoc_done(&doc);
+}
+
+/* ---- replies that wait ---- */
+
+static void waiting_free(struct waiting *w)
+{
+    list_remove(&w->in_waiting);
+    zmq_envelope_free(w->envelope);
+    buf_done(&w->end);
+    free(w);
+}
+
+/* Keeps the end of the reply, which control_answer() left, and the way back. */
+static int reply_later(struct control *c, struct zmq_envelope *taken_envelope,
+                       const struct control_later *later)
+{
+    struct waiting *w = calloc(1, sizeof *w);
+    if (!w) {
+        zmq_envelope_free(taken_envelope);
+        return -ENOMEM;
+    }
+    *w = (struct waiting){.envelope = taken_envelope, .later = *later, .end = BUF_INIT(SIZE_MAX)};
+    list_init(&w->in_waiting);
+    buf_add_span(&w->end, buf_span(&c->reply));
+    list_append(&c->waiting, &w->in_waiting);
+    link_drain(later->link);
+    return 0;
+}
+
+/* A number where it is one. */
+static void add_granted(struct buf *json, const char *name, const char *text)
+{
+    struct jsondoc doc = {0};
+    const struct jsondoc_node *node = jsontext_read(&doc, span_of(text));
+    if (node && node->type == JSONDOC_NUMBER)
+        json_raw(json, name, span_of(text));
+    else
+        json_text(json, name, text);
+    jsondoc_done(&doc);
+}
+
+static void build_told(struct buf *json, const struct waiting *w, const struct session_answer *answer)
+{
+    json_open(json, '{');
+    json_bool(json, "ok", answer->granted);
+    if (answer->granted)
+        add_granted(json, w->later.granted, answer->text);
+    else
+        json_text(json, "error", answer->text);
+    if (answer->has_code)
+        json_i64(json, "code", answer->code);
+    if (!span_starts(buf_span(&w->end), SPAN("}")))
+        buf_add_char(json, ',');
+    buf_add_span(json, buf_span(&w->end));
+}
+
+void control_tell(struct control *c, const struct session_answer *answer)
+{
+    LIST_EACH_SAFE(at, &c->waiting) {
+        struct waiting *w = CONTAINER_OF(at, struct waiting, in_waiting);
+        if (w->later.token != answer->token)
+            continue;
+        AUTO_BUF struct buf reply = BUF_INIT(SIZE_MAX);
+        build_told(&reply, w, answer);
+        int r = buf_error(&reply);
+        if (r == 0)
+            r = zmq_router_reply(c->router, TAKE(w->envelope), buf_span(&reply));
+        if (r < 0)
+            log_line(c->b->env.log, LOG_ERR, NULL, NULL, "the control socket fails: %s", strerror(-r));
+        waiting_free(w);
+        /* The reply may have taken the edge of a request that came meanwhile. */
+        sd_event_source_set_enabled(c->again, SD_EVENT_ONESHOT);
+    }
 }
 
 /* ---- the socket ---- */
@@ -405,12 +566,15 @@ static int answer_one(struct control *c, bool *ret_none)
         buf_clear(&c->reply);
         buf_add_text(&c->reply, "{\"ok\":false,\"error\":\"a request is one body frame of at most 1 MiB\"}");
     } else {
-        control_answer(c->b, buf_span(&c->request), &c->reply);
+        struct control_later later;
+        control_answer(c->b, buf_span(&c->request), &c->reply, &later);
+        if (later.token)
+            return reply_later(c, envelope, &later);
     }
     return zmq_router_reply(c->router, envelope, buf_span(&c->reply));
 }
 
-static int on_io(sd_event_source *source UNUSED, int fd UNUSED, uint32_t events UNUSED, void *userdata)
+static int on_again(sd_event_source *source UNUSED, void *userdata)
 {
     struct control *c = userdata;
     bool none = false;
@@ -420,6 +584,11 @@ static int on_io(sd_event_source *source UNUSED, int fd UNUSED, uint32_t events 
     if (r < 0)
         log_line(c->b->env.log, LOG_ERR, NULL, NULL, "the control socket fails: %s", strerror(-r));
     return 0;
+}
+
+static int on_io(sd_event_source *source, int fd UNUSED, uint32_t events UNUSED, void *userdata)
+{
+    return on_again(source, userdata);
 }
 
 int control_new(struct bridge *b, struct zmq_router *taken_router, struct control **ret)
@@ -433,7 +602,12 @@ int control_new(struct bridge *b, struct zmq_router *taken_router, struct contro
                           .router = taken_router,
                           .request = BUF_INIT(ZMQ_ROUTER_BODY_MAX),
                           .reply = BUF_INIT(SIZE_MAX)};
+    list_init(&c->waiting);
     int r = sd_event_add_io(b->env.event, &c->io, zmq_router_fd(c->router), EPOLLIN, on_io, c);
+    if (r >= 0)
+        r = sd_event_add_defer(b->env.event, &c->again, on_again, c);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(c->again, SD_EVENT_OFF);
     if (r < 0) {
         control_free(c);
         return r;
@@ -446,7 +620,10 @@ void control_free(struct control *c)
 {
     if (!c)
         return;
+    while (!list_empty(&c->waiting))
+        waiting_free(CONTAINER_OF(c->waiting.next, struct waiting, in_waiting));
     sd_event_source_unref(c->io);
+    sd_event_source_unref(c->again);
     zmq_router_close(c->router);
     buf_done(&c->request);
     buf_done(&c->reply);

@@ -106,6 +106,12 @@ static int on_release(sd_event_source *source UNUSED, void *userdata)
     return 0;
 }
 
+static void on_answered(void *userdata, const struct session_answer *answer)
+{
+    struct daemon *d = userdata;
+    control_tell(d->control, answer);
+}
+
 static void on_bus_failed(void *userdata, int error)
 {
     struct daemon *d = userdata;
@@ -339,8 +345,11 @@ int daemon_new(struct conf *taken_conf, struct log *taken_log, struct daemon **r
         return -ENOMEM;
     }
     d->env = &d->bridge.env;
-    *d->env =
-        (struct link_env){.log = taken_log, .changed = on_link_changed, .over = on_link_over, .userdata = d};
+    *d->env = (struct link_env){.log = taken_log,
+                                .changed = on_link_changed,
+                                .answered = on_answered,
+                                .over = on_link_over,
+                                .userdata = d};
     d->bridge.conf = taken_conf;
     buf_init(&d->bridge.endpoints, SIZE_MAX);
     list_init(&d->bridge.links);

@@ -139,6 +139,7 @@ static void take_event(struct link *l, const struct session_event *event)
     switch (event->kind) {
     case SESSION_EVENT_STATE: tell_state(l, event->report); break;
     case SESSION_EVENT_TABLE: link_tell_table(l, event->table); break;
+    case SESSION_EVENT_ANSWER: l->env->answered(l->env->userdata, event->answer); break;
     case SESSION_EVENT_ODDITY:
         log_line(l->env->log, LOG_WARNING, l->name, NULL, "the server sent %s", event->text);
         break;
@@ -153,11 +154,11 @@ static void take_event(struct link *l, const struct session_event *event)
         log_line(l->env->log, LOG_ERR, l->name, NULL, "a message could not be published: %s", strerror(-r));
 }
 
-/* While a consumer is at its mark only transitions are taken, which go to the status socket. */
+/* While a consumer is at its mark only transitions are taken, which go to the status socket, and what the control socket waits for. */
 static bool next_event(struct link *l, struct session_event *ret)
 {
     if (feed_is_held(l->env->feed))
-        return session_next_report(l->session, ret);
+        return session_next_report(l->session, ret) || session_next_answer(l->session, ret);
     return session_next_event(l->session, clock_loop_ms(l->env->event), ret);
 }
 

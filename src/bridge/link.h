@@ -18,6 +18,9 @@ struct link_env {
     struct feed *feed;
     struct status *status;
     void (*changed)(void *userdata); /* a session's state */
+    void (*answered)(
+        void *userdata,
+        const struct session_answer *answer); /* what link_reconf() and link_constrain() asked for */
     void (*over)(
         void *userdata); /* a link is over (see link_is_over), and may be freed once this call is through */
     void *userdata;
@@ -64,6 +67,14 @@ int link_add_table(struct link *l, const struct conf_table *conf);
 void link_remove_table(struct link *l, const char *name, bool replaced);
 /* Subscribes a silent table, asks again for a failed one. */
 void link_start_table(struct link *l, const char *name);
+/* Conditions of the next two. */
+enum { LINK_CANNOT = 1 }; /* why is in the text */
+/* Ask the server for another frequency of a table that is there, or another bandwidth. The outcome is told by env's answered() under
+ * TOKEN, exactly once, not before the next link_drain(). Return 0, LINK_CANNOT (nothing was asked, nothing will be told) or
+ * -ENOMEM. */
+int link_reconf(struct link *l, const char *name, const char *max_frequency, uint64_t token,
+                const char **ret_why);
+int link_constrain(struct link *l, const char *max_bandwidth_kbps, uint64_t token, const char **ret_why);
 /* Whether it was silent, and started. */
 bool link_table_started(const struct link *l, const char *name);
 /* Of the kinds CONF_CHANGE_LIVE and CONF_CHANGE_RECONF. */

@@ -166,6 +166,40 @@ void link_start_table(struct link *l, const char *name)
         session_start_table(l->session, t);
 }
 
+static const char too_many[] = "too many requests wait for the server's answer";
+
+/* NULL when another frequency can be asked for. */
+static const char *why_not_reconf(const struct session_table *t)
+{
+    const char *now = t->table->options.max_frequency;
+    if (t->state != SESSION_TABLE_ACTIVE)
+        return "the table is not active";
+    if (t->table->options.mode == TABLE_RAW)
+        return "updates are not filtered in mode RAW";
+    return now && strcmp(now, "unfiltered") == 0 ? "the table is subscribed as \"unfiltered\"" : NULL;
+}
+
+int link_reconf(struct link *l, const char *name, const char *max_frequency, uint64_t token,
+                const char **ret_why)
+{
+    uint64_t now = clock_loop_ms(l->env->event);
+    struct session_table *t = link_find_table(l, name);
+    *ret_why = t ? why_not_reconf(t) : "there is no such table";
+    if (!*ret_why && !session_await(l->session, now, token, t))
+        *ret_why = too_many;
+    return *ret_why ? LINK_CANNOT : session_reconf(l->session, now, t, max_frequency);
+}
+
+int link_constrain(struct link *l, const char *max_bandwidth_kbps, uint64_t token, const char **ret_why)
+{
+    *ret_why = NULL;
+    if (link_report(l)->state != SESSION_CONNECTED)
+        *ret_why = "the session is not connected";
+    else if (!session_await(l->session, clock_loop_ms(l->env->event), token, NULL))
+        *ret_why = too_many;
+    return *ret_why ? LINK_CANNOT : session_constrain(l->session, max_bandwidth_kbps);
+}
+
 bool link_table_started(const struct link *l, const char *name)
 {
     const struct session_table *t = link_find_table(l, name);

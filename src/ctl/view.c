@@ -10,6 +10,14 @@ void view_ok(struct buf *out, struct json_object *reply)
     buf_add_text(out, "ok\n");
 }
 
+void view_granted(struct buf *out, struct json_object *reply)
+{
+    static const char *const skip[] = {"ok", "id", NULL};
+    buf_add_text(out, "granted");
+    reply_add_known(out, reply, skip);
+    buf_add_char(out, '\n');
+}
+
 /* A cell: KEY's value, "-" when it is missing, null or empty. */
 static void cell(struct grid *g, struct json_object *object, const char *key)
 {

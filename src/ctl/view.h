@@ -3,6 +3,8 @@
 
 #include "ctl/reply.h"
 
+/* What a server granted. */
+void view_granted(struct buf *out, struct json_object *reply);
 void view_ok(struct buf *out, struct json_object *reply);
 void view_status(struct buf *out, struct json_object *reply);
 void view_sessions(struct buf *out, struct json_object *reply);

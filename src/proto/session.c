@@ -86,6 +86,10 @@ static void forget_session(struct session *s, const char *reason, bool destroy)
     s->count = s->skip = 0;
     s->recovering = s->settling = s->slowed = s->rebind_wanted = false;
     s->recover_by = NEVER;
+    free(TAKE(s->bandwidth_wanted));
+    s->constrain_wanted = false;
+    s->constrain_id = 0;
+    s->bandwidth[0] = '\0';
     session_void_tables(s, reason);
 }
 
@@ -449,5 +453,6 @@ void session_free(struct session *s)
     line_done(&s->lines);
     line_done(&s->control_lines);
     free(s->subs);
+    free(s->bandwidth_wanted);
     free(s);
 }

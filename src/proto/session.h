@@ -164,6 +164,7 @@ struct session_table {
     uint64_t reconf_id; /* of the reconf that waits for its answer; 0: none */
     uint64_t reconf_by; /* when it is late */
     bool reconf_wanted;
+    bool confirmed;         /* the CONF of this subscription came */
     size_t gap_at;          /* next item to be told a gap; SIZE_MAX: no gap pending */
     const char *gap_reason; /* a constant, or the session's text */
     bool announce;          /* its state is to be told */
@@ -178,12 +179,23 @@ enum session_event_kind {
     SESSION_EVENT_CLEAR,  /* table, item */
     SESSION_EVENT_LOST,   /* table, item, count */
     SESSION_EVENT_GAP,    /* table, item, text: the reason */
+    SESSION_EVENT_ANSWER, /* answer: to session_await() */
     SESSION_EVENT_ODDITY, /* text: something the server should not have said, once per kind and session */
+};
+
+/* What became of a request that somebody waits for. */
+struct session_answer {
+    uint64_t token;
+    bool granted;
+    char text[LIMIT_REASON_BYTES]; /* granted: what, as the server wrote it; else why not */
+    bool has_code;
+    int code; /* the server's, where it refused */
 };
 
 struct session_event {
     enum session_event_kind kind;
     const struct session_report *report;
+    const struct session_answer *answer;
     struct session_table *table;
     struct item *item;
     struct table_update update;
@@ -196,6 +208,8 @@ bool session_next_event(struct session *s, uint64_t now, struct session_event *r
 
 /* The same, but only SESSION_EVENT_STATE, past whatever else waits: while a slow consumer holds the rest back. */
 bool session_next_report(struct session *s, struct session_event *ret);
+/* Likewise SESSION_EVENT_ANSWER. */
+bool session_next_answer(struct session *s, struct session_event *ret);
 
 /* ---- tables ---- */
 
@@ -219,6 +233,18 @@ int session_reconf(struct session *s, uint64_t now, struct session_table *t, con
 
 /* The table is told as stale when nothing came for it for MS (0: never), from its SUBOK on; what was heard before counts. */
 void session_set_stale(struct session *s, uint64_t now, struct session_table *t, uint64_t ms);
+
+/* Asks the server for another bandwidth ("unlimited", or a number), only while connected; once it took it, later sessions begin with it. Returns 0 or
+ * -ENOMEM. */
+int session_constrain(struct session *s, const char *max_bandwidth_kbps);
+
+/* At most so many outcomes are waited for at a time: people ask, and an answer takes less than connect_ms. */
+enum { SESSION_ASKS_MAX = 16 };
+
+/* The outcome of the session_reconf() of T, or with NULL of the session_constrain(), that comes next is to be told as
+ * SESSION_EVENT_ANSWER with TOKEN (not 0): once, within connect_ms, whatever happens to table and session. Returns false when
+ * SESSION_ASKS_MAX wait already. */
+bool session_await(struct session *s, uint64_t now, uint64_t token, const struct session_table *t);
 
 /* Asks the server to end the stream, so that it is bound anew; nothing is lost. Only while connected. */
 void session_rebind(struct session *s);

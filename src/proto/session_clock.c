@@ -81,6 +81,8 @@ uint64_t session_deadline(const struct session *s)
         at = heartbeat_time(s);
     if (stale_time(s) < at)
         at = stale_time(s);
+    if (session_asks_deadline(s) < at)
+        at = session_asks_deadline(s);
     return requests < at ? requests : at;
 }
 
@@ -156,6 +158,7 @@ void session_tick(struct session *s, uint64_t now)
     if (stale_time(s) <= now)
         session_tables_tick(s, now);
     session_requests_tick(s, now);
+    session_asks_tick(s, now);
 }
 
 static void postpone(uint64_t *at, uint64_t ms)

@@ -24,6 +24,15 @@ struct subscription {
     uint64_t answer_by;
 };
 
+/* An outcome that somebody waits for. */
+struct session_ask {
+    const struct session_table *table; /* whose frequency; NULL: the session's bandwidth */
+    uint64_t by;
+    bool sent, accepted, told;    /* the request; its REQOK; CONF or CONS since it was sent */
+    bool done;                    /* the answer is to be told */
+    struct session_answer answer; /* token 0: nobody waits here */
+};
+
 enum session_send { SEND_NONE, SEND_WSOK, SEND_CREATE, SEND_BIND };
 
 struct session {
@@ -82,6 +91,12 @@ struct session {
     bool requests_wait; /* something is to be asked; false only when nothing is */
     uint64_t strays[8]; /* LS_subIds that the server has and we do not: to be deleted */
     size_t n_strays;
+    char *bandwidth_wanted; /* owned: what constrain asks for, until it is taken; NULL: nothing */
+    bool constrain_wanted;  /* it is to be asked */
+    uint64_t constrain_id;  /* of the constrain that waits for its answer; 0: none */
+    char bandwidth[32];     /* as the server granted it (CONS), or "" */
+    struct session_ask asks[SESSION_ASKS_MAX];
+    struct session_answer answer; /* of the current event */
     struct session_table *corpse; /* its last event was taken; freed by the next call */
 
     /* what comes out */
@@ -157,7 +172,7 @@ void session_oddity(struct session *s, bool *told, const char *what, struct span
 
 /* ---- session_requests.c ---- */
 bool session_build_requests(struct session *s, uint64_t now);
-void session_request_done(struct session *s, uint64_t id);
+void session_request_done(struct session *s, uint64_t now, uint64_t id);
 void session_request_refused(struct session *s, uint64_t now, uint64_t id, int code, const char *text);
 void session_requests_unreadable(struct session *s, uint64_t now, int code, const char *text);
 /* After a recovery: what was asked and not answered is asked again. */
@@ -171,6 +186,22 @@ void session_requests_postpone(struct session *s, uint64_t ms);
 void session_requests_tick(struct session *s, uint64_t now);
 uint64_t session_requests_deadline(const struct session *s);
 void session_build_destroy(struct session *s, struct buf *out, bool with_session);
+
+/* ---- session_asks.c: T is a table, or NULL for the bandwidth ---- */
+/* The request of it goes out, again perhaps. */
+void session_asks_sent(struct session *s, const struct session_table *t);
+/* REQOK came. */
+void session_asks_accepted(struct session *s, uint64_t now, const struct session_table *t);
+/* CONF or CONS came. */
+void session_asks_told(struct session *s, const struct session_table *t);
+/* REQERR came, or with CODE NULL: it will never be known. */
+void session_asks_refused(struct session *s, const struct session_table *t, const char *text,
+                          const int *code);
+/* The session is gone. */
+void session_asks_lost(struct session *s, const char *text);
+void session_asks_tick(struct session *s, uint64_t now);
+uint64_t session_asks_deadline(const struct session *s);
+bool session_answers_wait(const struct session *s);
 
 /* ---- session_tables.c ---- */
 struct subscription *session_subscription(struct session *s, uint64_t sub_id);

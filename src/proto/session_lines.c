@@ -206,7 +206,7 @@ static void on_request_answer(struct session *s, uint64_t now, const struct tlcp
 {
     char text[LIMIT_REASON_BYTES];
     if (m->tag == TLCP_REQOK)
-        session_request_done(s, m->request_id);
+        session_request_done(s, now, m->request_id);
     else if (m->tag == TLCP_REQERR)
         session_request_refused(s, now, m->request_id, m->code, message_text(s, m->rest, text));
     else
@@ -254,10 +254,20 @@ static void on_conf(struct session *s, struct session_table *t, const struct tlc
 {
     char shown[sizeof t->max_frequency];
     show(s, span_is(m->texts[1], "unfiltered") ? m->texts[1] : m->texts[0], shown, sizeof shown);
-    if (strcmp(shown, t->max_frequency) == 0)
-        return;
-    memcpy(t->max_frequency, shown, sizeof shown);
-    session_table_set(s, t, t->state, NULL, NULL);
+    if (strcmp(shown, t->max_frequency) != 0) {
+        memcpy(t->max_frequency, shown, sizeof shown);
+        session_table_set(s, t, t->state, NULL, NULL);
+    }
+    /* The first belongs to the subscription, even if another frequency was asked for before it came. */
+    if (t->confirmed)
+        session_asks_told(s, t);
+    t->confirmed = true;
+}
+
+static void on_cons(struct session *s, const struct tlcp_message *m)
+{
+    show(s, m->rest, s->bandwidth, sizeof s->bandwidth);
+    session_asks_told(s, NULL);
 }
 
 static void on_unsub(struct session *s, uint64_t now, struct subscription *sub)
@@ -377,6 +387,7 @@ static bool take_message(struct session *s, uint64_t now, const struct tlcp_mess
     case TLCP_REQERR: on_request_answer(s, now, m); break;
     case TLCP_LOOP: session_looped(s, now, m->delay_ms < LIMIT_WAIT_MS ? m->delay_ms : LIMIT_WAIT_MS); break;
     case TLCP_PROG: on_prog(s, now, m->count); break;
+    case TLCP_CONS: on_cons(s, m); break;
     case TLCP_SYNC: session_synced(s, now, m->seconds); break;
     case TLCP_WSOK:
         s->send = session_has_id(s) ? SEND_BIND : SEND_CREATE;
@@ -444,10 +455,11 @@ bool session_next_line_event(struct session *s, uint64_t now, struct session_eve
     bool is_event;
     /* A line may make reports, gaps, oddities: those go first, so stop at once. */
     while (step(s, now, &s->lines, s->phase, ret, &is_event))
-        if (is_event || s->n_reports || s->oddity_waits || !list_empty(&s->pending))
+        if (is_event || s->n_reports || s->oddity_waits || !list_empty(&s->pending) ||
+            session_answers_wait(s))
             return is_event;
     while (step(s, now, &s->control_lines, SESSION_PHASE_CONTROL, ret, &is_event))
-        if (s->n_reports || s->oddity_waits || !list_empty(&s->pending))
+        if (s->n_reports || s->oddity_waits || !list_empty(&s->pending) || session_answers_wait(s))
             return false;
     return false;
 }

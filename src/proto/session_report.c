@@ -137,7 +137,7 @@ bool session_next_event(struct session *s, uint64_t now, struct session_event *r
 {
     session_bury(s);
     for (;;) {
-        if (session_next_report(s, ret))
+        if (session_next_report(s, ret) || session_next_answer(s, ret))
             return true;
         if (s->oddity_waits) {
             s->oddity_waits = false;
@@ -148,7 +148,7 @@ bool session_next_event(struct session *s, uint64_t now, struct session_event *r
             return true;
         if (session_next_line_event(s, now, ret))
             return true;
-        if (!s->n_reports && !s->oddity_waits && list_empty(&s->pending))
+        if (!s->n_reports && !s->oddity_waits && list_empty(&s->pending) && !session_answers_wait(s))
             return false;
     }
 }

@@ -117,6 +117,7 @@ static int ask_add(struct session *s, uint64_t now, struct session_table *t, str
                                                  .answer_by = answer_time(s, now, t->retries)};
     t->sub_id = s->n_subs;
     t->retry_at = NEVER;
+    t->confirmed = false;
     return 0;
 }
 
@@ -161,6 +162,21 @@ static int ask_reconf(struct session *s, uint64_t now, struct session_table *t, 
     t->reconf_wanted = false;
     t->reconf_id = ++s->last_request_id;
     t->reconf_by = answer_time(s, now, 0);
+    session_asks_sent(s, t);
+    return 0;
+}
+
+static int ask_constrain(struct session *s, struct buf *line)
+{
+    bool too_long;
+    begin_request(s, line, s->last_request_id + 1, "constrain");
+    tlcp_param_text(line, "LS_requested_max_bandwidth", s->bandwidth_wanted);
+    int r = append_line(s, line, &too_long);
+    if (r != 0)
+        return r;
+    s->constrain_wanted = false;
+    s->constrain_id = ++s->last_request_id;
+    session_asks_sent(s, NULL);
     return 0;
 }
 
@@ -204,6 +220,9 @@ static int build_batch(struct session *s, uint64_t now, struct buf *line)
             r = ask_reconf(s, now, t, line);
     }
     buf_clear(line);
+    if (r == 0 && s->constrain_wanted)
+        r = ask_constrain(s, line);
+    buf_clear(line);
     return r == 0 && s->rebind_wanted ? ask_rebind(s, line) : r;
 }
 
@@ -242,7 +261,26 @@ static struct session_table *find_reconf(struct session *s, uint64_t id)
     return NULL;
 }
 
-void session_request_done(struct session *s, uint64_t id)
+/* Taken: later sessions begin with it, unless another is wished for meanwhile. */
+static void constrain_done(struct session *s, uint64_t now)
+{
+    s->constrain_id = 0;
+    if (!s->constrain_wanted) {
+        free((void *)(uintptr_t)s->options.max_bandwidth_kbps);
+        s->options.max_bandwidth_kbps = TAKE(s->bandwidth_wanted);
+    }
+    session_asks_accepted(s, now, NULL);
+}
+
+static void constrain_refused(struct session *s, const char *text, int code)
+{
+    s->constrain_id = 0;
+    if (!s->constrain_wanted)
+        free(TAKE(s->bandwidth_wanted));
+    session_asks_refused(s, NULL, text, &code);
+}
+
+void session_request_done(struct session *s, uint64_t now, uint64_t id)
 {
     struct subscription *sub = id ? find_request(s, id) : NULL;
     if (sub) {
@@ -252,8 +290,12 @@ void session_request_done(struct session *s, uint64_t id)
         return;
     }
     struct session_table *t = id ? find_reconf(s, id) : NULL;
-    if (t)
+    if (t) {
         t->reconf_id = 0;
+        session_asks_accepted(s, now, t);
+    } else if (id && id == s->constrain_id) {
+        constrain_done(s, now);
+    }
 }
 
 static void add_refused(struct session *s, uint64_t now, struct subscription *sub, int code, const char *text)
@@ -299,7 +341,10 @@ void session_request_refused(struct session *s, uint64_t now, uint64_t id, int c
     struct session_table *t = id ? find_reconf(s, id) : NULL;
     if (t) {
         t->reconf_id = 0;
+        session_asks_refused(s, t, text, &code);
         session_table_set(s, t, t->state, text, &code);
+    } else if (id && id == s->constrain_id) {
+        constrain_refused(s, text, code);
     }
 }
 
@@ -382,6 +427,9 @@ void session_ask_again(struct session *s)
     LIST_EACH(link, &s->tables)
         if (table_of_link(link)->reconf_id)
             reconf_again(s, table_of_link(link));
+    if (s->constrain_id)
+        s->constrain_wanted = s->requests_wait = true;
+    s->constrain_id = 0;
 }
 
 /* Only while bound and read: an answer that waits behind a cut or a slow consumer is not late. */

@@ -172,6 +172,7 @@ void session_remove_table(struct session *s, uint64_t now, struct session_table 
     if (t->state == SESSION_TABLE_DELETED)
         return;
     release_subscription(s, t);
+    session_asks_refused(s, t, "the table was deleted", NULL);
     t->replaced = replaced;
     session_table_gap(s, t, replaced ? "table subscribed anew" : "table deleted");
     session_table_set(s, t, SESSION_TABLE_DELETED, NULL, NULL);
@@ -193,12 +194,24 @@ int session_reconf(struct session *s, uint64_t now, struct session_table *t, con
     return 0;
 }
 
+int session_constrain(struct session *s, const char *max_bandwidth_kbps)
+{
+    char *copy = strdup(max_bandwidth_kbps);
+    if (!copy)
+        return -ENOMEM;
+    free(s->bandwidth_wanted);
+    s->bandwidth_wanted = copy;
+    s->constrain_wanted = s->requests_wait = true;
+    return 0;
+}
+
 void session_table_fail(struct session *s, uint64_t now, struct session_table *t, const char *gap_reason,
                         const char *reason, const int *code)
 {
     t->sub_id = 0;
     t->reconf_wanted = false;
     t->reconf_id = 0;
+    session_asks_refused(s, t, gap_reason, NULL);
     t->retry_at = t->retry_failed_ms ? now + session_spread(s, t->retry_failed_ms) : NEVER;
     session_table_gap(s, t, gap_reason);
     session_table_set(s, t, SESSION_TABLE_FAILED, reason, code);
@@ -266,6 +279,7 @@ void session_void_tables(struct session *s, const char *reason)
             session_table_set(s, t, SESSION_TABLE_PENDING, NULL, NULL);
     }
     s->stale_at = NEVER;
+    session_asks_lost(s, reason);
     s->n_subs = s->n_strays = 0;
     s->requests_wait = true;
 }

@@ -11,7 +11,7 @@ import zmq
 from bridge import Client, table
 from process import wait_until
 
-NOT_YET = ["metrics", "add-table", "reconf", "constrain", "send-message"]
+NOT_YET = ["metrics", "add-table", "send-message"]
 
 
 def test_every_command(world, transport):
@@ -139,6 +139,75 @@ def test_delete_table(world, transport):
     tables[1]["fields"] = ["a"]
     assert scene.daemon.reload([scene.session(tables=tables)])["changed"] == ["s/b"]
     scene.daemon.wait_table("active", "b")
+
+
+def test_reconf(world, transport):
+    """The reply is what the server granted, or its refusal with the code."""
+    scene = world.bridge([table()]).open()
+    client = world.client(scene.daemon.control)
+    no = client.ask({"cmd": "reconf", "session": "s", "table": "t", "max_frequency": 5, "id": [1]})
+    assert no == {"ok": True, "max_frequency": no["max_frequency"], "id": [1]} and no["max_frequency"] == 5, no
+    assert scene.daemon.must("reconf", session="s", table="t", max_frequency="2.5")["max_frequency"] == 2.5
+    assert scene.daemon.must("reconf", session="s", table="t", max_frequency="2.5")["max_frequency"] == 2.5
+    scene.daemon.wait_table("active", max_frequency="2.500")  # as the server wrote it
+    assert scene.daemon.must("reconf", session="s", table="t", max_frequency="unlimited")["max_frequency"] == "unlimited"
+    scene.sim.say("refuse control 13 1 not now")
+    no = scene.daemon.ask("reconf", session="s", table="t", max_frequency=7)
+    assert (no["ok"], no["code"], no["error"]) == (False, 13, "not now"), no
+    for value in (0, -1, "", "fast", "unfiltered", 1e30, True, None, [], "1.", ".5", "0.0", "1.2.3"):
+        no = scene.daemon.ask("reconf", session="s", table="t", max_frequency=value)
+        assert "must be a number" in no["error"], (value, no)
+    scene.arrived()
+
+
+def test_reconf_while_it_cannot_be(world):
+    scene = world.bridge([table(), table("u", ["item2"], max_frequency="unfiltered"), table("r", ["item3"], mode="RAW")])
+    assert "not active" in scene.daemon.ask("reconf", session="s", table="t", max_frequency=1)["error"]
+    assert "not connected" in scene.daemon.ask("constrain", session="s", max_bandwidth_kbps=1)["error"]
+    scene.open()
+    assert "unfiltered" in scene.daemon.ask("reconf", session="s", table="u", max_frequency=1)["error"]
+    assert "RAW" in scene.daemon.ask("reconf", session="s", table="r", max_frequency=1)["error"]
+    assert '"x"' in scene.daemon.ask("reconf", session="s", table="x", max_frequency=1)["error"]
+    assert '"x"' in scene.daemon.ask("constrain", session="x", max_bandwidth_kbps=1)["error"]
+    assert '"max_frequency"' in scene.daemon.ask("reconf", session="s", table="t")["error"]
+
+
+def test_answers_that_never_come(world, transport):
+    """Each request gets one reply: when its time is over, its table deleted, its session gone, and others do not wait for it."""
+    scene = world.bridge([table(), table("u", ["item2"])], connect_ms=1500).open()
+    scene.sim.say("late control never")
+    clients = [world.client(scene.daemon.control, zmq.DEALER) for _ in range(4)]
+
+    def send(client, **request):
+        client.send(json.dumps(request).encode())
+
+    send(clients[0], cmd="reconf", session="s", table="u", max_frequency=1, id=0)
+    send(clients[1], cmd="constrain", session="s", max_bandwidth_kbps=50, id=1)
+    scene.daemon.must("ping")
+    scene.daemon.must("delete-table", session="s", table="u")
+    no = json.loads(clients[0].receive()[-1])
+    assert (no["ok"], no["id"], no["error"]) == (False, 0, "the table was deleted"), no
+    no = json.loads(clients[1].receive()[-1])
+    assert (no["ok"], no["id"]) == (False, 1) and "1500 ms" in no["error"], no
+    send(clients[2], cmd="reconf", session="s", table="t", max_frequency=1, id=2)
+    scene.daemon.must("disconnect", session="s")
+    no = json.loads(clients[2].receive()[-1])
+    assert (no["ok"], no["id"], no["error"]) == (False, 2, "session disconnected"), no
+    scene.daemon.must("ping")
+
+
+def test_constrain(world, transport):
+    """Later sessions of the run begin with what was granted, not with what was refused."""
+    scene = world.bridge([table()]).open()
+    assert scene.daemon.must("constrain", session="s", max_bandwidth_kbps=40.5)["max_bandwidth_kbps"] == 40.5
+    scene.sim.say("refuse control 13 1 no")
+    no = scene.daemon.ask("constrain", session="s", max_bandwidth_kbps="unlimited")
+    assert (no["ok"], no["code"], no["error"]) == (False, 13, "no"), no
+    scene.daemon.must("disconnect", session="s")
+    scene.daemon.must("connect", session="s")
+    scene.daemon.wait_state("connected")
+    created = scene.sim.requests("create_session")
+    assert "LS_requested_max_bandwidth" not in created[0] and "LS_requested_max_bandwidth=40.5" in created[-1], created
 
 
 def test_log_level(world):

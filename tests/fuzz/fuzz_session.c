@@ -33,6 +33,7 @@ struct world {
     size_t chunk_bytes;
     size_t n_tables;
     uint64_t request_id, sub_id, recovery_from;
+    uint64_t awaited; /* outcomes */
 };
 
 /* ---- what it asks for ---- */
@@ -265,11 +266,27 @@ static void remove_table(struct world *w, bool replaced)
     w->n_tables--;
 }
 
+static void await(struct world *w, const struct session_table *table)
+{
+    if (w->model.state == SESSION_CONNECTED)
+        w->awaited += session_await(w->session, w->now, w->awaited + 1, table);
+}
+
 static void reconf(struct world *w)
 {
     struct session_table *table = session_next_table(w->session, NULL);
-    if (table)
-        MUST(session_reconf(w->session, w->now, table, "2.5") == 0);
+    if (!table)
+        return;
+    await(w, table);
+    MUST(session_reconf(w->session, w->now, table, "2.5") == 0);
+}
+
+static void constrain(struct world *w)
+{
+    if (w->model.state != SESSION_CONNECTED)
+        return;
+    await(w, NULL);
+    MUST(session_constrain(w->session, "50") == 0);
 }
 
 static void start_table(struct world *w)
@@ -359,6 +376,7 @@ static void command(struct world *w, struct span line)
     case 'D': remove_table(w, true); break;
     case 'f': reconf(w); break;
     case 't': start_table(w); break;
+    case 'b': constrain(w); break;
     case '>': feed_line(w, line, true); break;
     case 'x': end_control(w); break;
     case '.': feed(w, line, false); break;
@@ -428,6 +446,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     settle(&w);
     MUST(w.model.state == SESSION_DISCONNECTED && session_is_stopped(w.session));
     MUST(session_deadline(w.session) == UINT64_MAX);
+    MUST(w.awaited == w.model.answers);
     session_model_is_void(&w.model);
     session_free(w.session);
     session_model_done(&w.model);

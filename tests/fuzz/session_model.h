@@ -8,7 +8,8 @@
 struct session_model {
     struct list tables; /* those that are not DELETED */
     enum session_state state;
-    bool lost; /* a gap said that the session is lost, and it was not connected since */
+    uint64_t answers; /* told */
+    bool lost;        /* a gap said that the session is lost, and it was not connected since */
 };
 
 void session_model_init(struct session_model *m);

@@ -201,6 +201,11 @@ static void put_event(struct buf *out, const struct session_event *e)
         buf_printf(out, "lost %s %zu %llu", name, e->item->pos, (unsigned long long)e->count);
         break;
     case SESSION_EVENT_GAP: buf_printf(out, "gap %s %zu : %s", name, e->item->pos, e->text); break;
+    case SESSION_EVENT_ANSWER:
+        buf_printf(out, "answer %llu %s", (unsigned long long)e->answer->token,
+                   e->answer->granted ? "granted" : "refused");
+        put_reason(out, e->answer->has_code, e->answer->code, e->answer->text);
+        break;
     case SESSION_EVENT_ODDITY: buf_printf(out, "oddity %s", e->text); break;
     }
 }

@@ -348,6 +348,20 @@ static void do_reconf(struct run *r, struct span rest)
         session_reconf(r->player.session, r->player.now, t, frequency);
 }
 
+static void do_await(struct run *r, struct span rest)
+{
+    uint64_t token = need_number(r, need_word(r, &rest));
+    struct session_table *t = rest.len ? need_table(r, &rest) : NULL;
+    if (!session_await(r->player.session, r->player.now, token, t))
+        fail(r, "too many wait");
+}
+
+static void do_constrain(struct run *r, struct span rest)
+{
+    AUTO_FREE char *bandwidth = span_dup(need_word(r, &rest));
+    session_constrain(r->player.session, bandwidth);
+}
+
 static void do_start_table(struct run *r, struct span rest)
 {
     struct session_table *t = need_table(r, &rest);
@@ -541,6 +555,8 @@ static const struct {
     {"table", do_table},
     {"remove", do_remove},
     {"reconf", do_reconf},
+    {"await", do_await},
+    {"constrain", do_constrain},
     {"start-table", do_start_table},
     {"stale", do_stale},
     {"start", do_start},
@@ -559,7 +575,8 @@ static const struct {
 
 static bool about_tables(const struct run *r, size_t at)
 {
-    static const char *const names[] = {"table ", "remove ", "reconf ", "start-table "};
+    static const char *const names[] = {"table ",       "remove ", "reconf ",
+                                        "start-table ", "await ",  "constrain "};
     for (size_t i = 0; i < ARRAY_LENGTH(names) && at < r->script->n; i++)
         if (strncmp(r->script->at[at].text, names[i], strlen(names[i])) == 0)
             return true;

@@ -282,6 +282,8 @@ static void server_control(struct world *w, char *line, struct buf *answers)
         server_says(w, "UNSUB,%ld", sub);
     } else if (strstr(line, "LS_op=reconf")) {
         server_says(w, "CONF,%ld,2.0,filtered", sub);
+    } else if (strstr(line, "LS_op=constrain")) {
+        server_says(w, "CONS,40");
     } else {
         server_forget(w);
     }
@@ -649,6 +651,7 @@ static void story(struct world *w)
     settle(w);
     w->held = false;
     IN_SESSION((void)session_reconf(w->session, w->now, w->tables[0], "2.0"));
+    IN_SESSION((void)session_constrain(w->session, "50"));
     settle(w);
     w->forgets = true;
     updates(w, 10);
