@@ -70,6 +70,15 @@ def test_ctl_verbs(world):
     assert json.loads(tail.splitlines()[0])["item"] == "item1"
     assert "item10" in ctl("tail", "item1", "--prefix", "--count", "2")
     assert "connected" in ctl("watch", "session/s", "--count", "1")
+    assert ctl("reconf", "s", "t", "5") == "granted max_frequency=5.0\n"
+    assert ctl("constrain", "s", "50").startswith("granted max_bandwidth_kbps=50")
+    assert json.loads(ctl("constrain", "s", "unlimited", "--json"))["max_bandwidth_kbps"] == "unlimited"
+    for words in (("start", "s", "t"), ("rebind", "s"), ("delete-table", "s", "c"), ("log-level", "info")):
+        assert ctl(*words) == "ok\n"
+    ctl("delete-table", "s", "c", status=1)
+    ctl("reconf", "s", "t", "unfiltered", status=1)
+    ctl("log-level", "loud", status=1)
+    ctl("reconf", "s", "t", status=64)
     ctl("disconnect", "s")
     assert "disconnected" in ctl("status")
     ctl("connect", "s")
