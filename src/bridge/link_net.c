@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bridge/clock.h"
@@ -250,27 +251,46 @@ static void run_errand(struct link *l, const struct session_action *a, const str
 
 /* ---- credentials ---- */
 
+/* As much of a file as a password may have, to the buffer. Returns the length or -errno; -ENOTSUP for what could keep the loop waiting,
+ * as a FIFO does. */
+static ssize_t read_beginning(const char *path, struct buf *content)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    ssize_t n = -ENOMEM;
+    if (fstat(fd, &st) < 0)
+        n = -errno;
+    else if (!S_ISREG(st.st_mode))
+        n = -ENOTSUP;
+    else if (buf_reserve(content, PASSWORD_FILE_MAX_BYTES) == 0) {
+        n = read(fd, content->at, PASSWORD_FILE_MAX_BYTES);
+        n = n < 0 ? -errno : n;
+    }
+    close(fd);
+    return n;
+}
+
 /* The file's first line. Returns an *owned* text, or NULL with ERROR set to a sentence. */
 static char *read_password(const char *path, char *error, size_t error_size)
 {
     AUTO_BUF struct buf content = BUF_INIT(PASSWORD_FILE_MAX_BYTES);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = -1;
-    if (fd >= 0 && buf_reserve(&content, PASSWORD_FILE_MAX_BYTES) == 0)
-        n = read(fd, content.at, PASSWORD_FILE_MAX_BYTES);
+    ssize_t n = read_beginning(path, &content);
     if (n < 0) {
-        snprintf(error, error_size, "password_file %s cannot be read: %s", path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
+        snprintf(error, error_size, "password_file %s cannot be read: %s", path,
+                 n == -ENOTSUP ? "it is not a regular file" : strerror((int)-n));
         return NULL;
     }
-    close(fd);
     size_t len = 0;
     while (len < (size_t)n && content.at[len] != '\n' && content.at[len] != '\r')
         len++;
-    char *password = span_dup(span_make(content.at, len));
+    bool nul = len && memchr(content.at, '\0', len);
+    char *password = nul ? NULL : span_dup(span_make(content.at, len));
     explicit_bzero(content.at, (size_t)n);
-    if (!password)
+    if (nul)
+        snprintf(error, error_size, "password_file %s: U+0000 in a password cannot be had here", path);
+    else if (!password)
         snprintf(error, error_size, "out of memory");
     return password;
 }

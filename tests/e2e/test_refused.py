@@ -63,6 +63,19 @@ def test_password_file_that_is_gone(world):
     scene.status.wait_session("connected")
 
 
+def test_password_files_that_are_none(world):
+    """A FIFO must not keep the daemon waiting; a password is not cut at a NUL."""
+    fifo = world.path("fifo")
+    os.mkfifo(fifo)
+    scene = world.bridge([table()], user="me", password_file=fifo)
+    scene.sim.open_door()
+    assert "not a regular file" in waiting(scene.status, "password_file")["reason"]
+    os.unlink(fifo)
+    world.file("fifo", "right\0wrong\n")
+    assert "U+0000" in waiting(scene.status, "U+0000")["reason"]
+    assert not scene.sim.requests("create_session")
+
+
 def test_unknown_adapter_set(world, transport):
     scene = world.bridge([table()], adapter_set="NO_SUCH_SET")
     scene.sim.open_door()
