@@ -1,6 +1,7 @@
 /* What link.c (events, life), link_net.c (connections) and link_tables.c (tables) share. */
 #pragma once
 
+#include "bridge/credentials.h"
 #include "bridge/link.h"
 
 struct link {
@@ -11,6 +12,7 @@ struct link {
     struct session *session;
     struct net_peer *peer;
     struct net_stream *stream, *control;
+    struct credentials *credentials;   /* a command that runs */
     struct list farewells, heartbeats; /* requests whose answers nobody waits for */
     struct buf control_in;             /* the response to the control request, until it is whole */
     enum { CONTROL_NONE, CONTROL_OPEN, CONTROL_ENDED, CONTROL_FED } control_end;

@@ -4,10 +4,7 @@
 #include "bridge/link_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "bridge/clock.h"
 #include "proto/errcode.h"
@@ -17,8 +14,6 @@ enum {
     URL_MAX_BYTES = 8192,
     /* A response to a batch of control requests: a line for each of them. */
     CONTROL_RESPONSE_MAX_BYTES = 4 << 20,
-    /* A file with a password is a line; one that is not must not fill the memory. */
-    PASSWORD_FILE_MAX_BYTES = 64 << 10,
 };
 
 /* The commonest cause of control requests that fail while the stream works: a server behind a proxy. */
@@ -251,67 +246,38 @@ static void run_errand(struct link *l, const struct session_action *a, const str
 
 /* ---- credentials ---- */
 
-/* As much of a file as a password may have, to the buffer. Returns the length or -errno; -ENOTSUP for what could keep the loop waiting,
- * as a FIFO does. */
-static ssize_t read_beginning(const char *path, struct buf *content)
+static void on_given(void *userdata, const char *user, const char *password)
 {
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return -errno;
-    ssize_t n = -ENOMEM;
-    if (fstat(fd, &st) < 0)
-        n = -errno;
-    else if (!S_ISREG(st.st_mode))
-        n = -ENOTSUP;
-    else if (buf_reserve(content, PASSWORD_FILE_MAX_BYTES) == 0) {
-        n = read(fd, content->at, PASSWORD_FILE_MAX_BYTES);
-        n = n < 0 ? -errno : n;
-    }
-    close(fd);
-    return n;
+    struct link *l = userdata;
+    session_credentials(l->session, clock_loop_ms(l->env->event), user, password);
+    credentials_free(TAKE(l->credentials));
+    link_drain(l);
 }
 
-/* The file's first line. Returns an *owned* text, or NULL with ERROR set to a sentence. */
-static char *read_password(const char *path, char *error, size_t error_size)
+static void on_failed(void *userdata, const char *why)
 {
-    AUTO_BUF struct buf content = BUF_INIT(PASSWORD_FILE_MAX_BYTES);
-    ssize_t n = read_beginning(path, &content);
-    if (n < 0) {
-        snprintf(error, error_size, "password_file %s cannot be read: %s", path,
-                 n == -ENOTSUP ? "it is not a regular file" : strerror((int)-n));
-        return NULL;
-    }
-    size_t len = 0;
-    while (len < (size_t)n && content.at[len] != '\n' && content.at[len] != '\r')
-        len++;
-    bool nul = len && memchr(content.at, '\0', len);
-    char *password = nul ? NULL : span_dup(span_make(content.at, len));
-    explicit_bzero(content.at, (size_t)n);
-    if (nul)
-        snprintf(error, error_size, "password_file %s: U+0000 in a password cannot be had here", path);
-    else if (!password)
-        snprintf(error, error_size, "out of memory");
-    return password;
+    struct link *l = userdata;
+    session_credentials_failed(l->session, clock_loop_ms(l->env->event), why);
+    credentials_free(TAKE(l->credentials));
+    link_drain(l);
+}
+
+static void on_said(void *userdata, struct span line)
+{
+    struct link *l = userdata;
+    log_line(l->env->log, LOG_WARNING, l->name, NULL, "credentials_command: %.*s", (int)line.len, line.at);
 }
 
 static void give_credentials(struct link *l)
 {
     const struct conf_session *c = l->conf;
-    uint64_t now = clock_loop_ms(l->env->event);
-    if (!c->password_file) {
-        session_credentials(l->session, now, c->user, c->password);
-        return;
-    }
-    char error[LIMIT_REASON_BYTES];
-    char *password = read_password(c->password_file, error, sizeof error);
-    if (!password) {
-        session_credentials_failed(l->session, now, error);
-        return;
-    }
-    session_credentials(l->session, now, c->user, password);
-    explicit_bzero(password, strlen(password));
-    free(password);
+    struct credentials_source source = {.user = c->user,
+                                        .password = c->password,
+                                        .password_file = c->password_file,
+                                        .command = c->credentials_command};
+    struct credentials_handlers handlers = {on_given, on_failed, on_said, l};
+    credentials_free(TAKE(l->credentials));
+    credentials_ask(l->env->event, &source, &handlers, &l->credentials);
 }
 
 /* ---- all of it ---- */
@@ -339,6 +305,7 @@ void link_act(struct link *l, const struct session_action *action)
 
 void link_close_all(struct link *l)
 {
+    credentials_free(TAKE(l->credentials));
     net_stream_free(TAKE(l->stream));
     net_stream_free(TAKE(l->control));
     errands_free(&l->farewells);

@@ -199,7 +199,7 @@ static const struct conf_row session_rows[] = {
     ROW(STRING, user, .empty_ok = true),
     ROW(STRING, password, .secrecy = CONF_SECRET, .empty_ok = true),
     ROW(STRING, password_file, .normalise = normalise_credential, .file = true),
-    ROW(STRING, credentials_command, NOT_YET),
+    ROW(STRING, credentials_command),
     ROW(STRING, separator, .preset = " "),
     ROW(STRING, adapter_parameter, .check = check_parameter, .preset = "LS_data_adapter",
         .expected = "the name of a parameter, as \"LS_adapter\""),

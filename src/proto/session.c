@@ -268,6 +268,7 @@ void session_bound(struct session *s, uint64_t now)
     if (created) {
         s->counters.sessions++;
         s->continuity = s->had_session ? SESSION_REPLACED : SESSION_NEW;
+        s->asked_again = false;
         s->settling = s->polling && !session_transport_polls(session_transport(s));
     } else if (!s->settling) {
         s->continuity = s->recovering ? SESSION_RECOVERED : SESSION_PRESERVED;

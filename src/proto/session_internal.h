@@ -47,6 +47,7 @@ struct session {
     uint64_t skip;    /* surplus to skip after a PROG below what was asked for */
     bool recovering;  /* from the fault until it is bound to its own transport again */
     bool had_session; /* one was bound since session_start() */
+    bool asked_again; /* for credentials, after the server refused what had worked before */
 
     /* how it is reached */
     size_t rung;       /* of options.transports: what gets through; 0 again with every new session */

@@ -117,6 +117,9 @@ void session_oddity(struct session *s, bool *told, const char *what, struct span
 /* Lightstreamer's own default. */
 enum { KEEPALIVE_DEFAULT_MS = 5000 };
 
+/* CONERR: the check of user and password failed. */
+enum { USER_OR_PASSWORD = 1 };
+
 static int keep_text(struct buf *to, struct span encoded)
 {
     buf_clear(to);
@@ -171,6 +174,14 @@ static void on_conok(struct session *s, uint64_t now, const struct tlcp_message 
         session_bound(s, now);
 }
 
+/* Credentials expire: those that were read while the new ones came are no reason to give up where earlier ones worked. */
+static bool asks_again(struct session *s, int code)
+{
+    if (code != USER_OR_PASSWORD || !s->had_session || !(s->has_user || s->has_password) || s->asked_again)
+        return false;
+    return s->asked_again = true;
+}
+
 static void on_refusal(struct session *s, uint64_t now, const struct tlcp_message *m)
 {
     char text[LIMIT_REASON_BYTES];
@@ -183,6 +194,8 @@ static void on_refusal(struct session *s, uint64_t now, const struct tlcp_messag
                                                    : creating ? ERRCODE_CREATE
                                                               : ERRCODE_BIND,
                                                    m->code);
+    if (creating && !end && asks_again(s, m->code))
+        verdict = ERRCODE_RETRY;
     if (verdict == ERRCODE_RETRY && !creating)
         session_recover(s, now, text, &m->code);
     else
