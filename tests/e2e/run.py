@@ -11,6 +11,7 @@ import argparse
 import importlib
 import inspect
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -74,11 +75,12 @@ def run_one(function, transport):
             world.remove()
 
 
-def start(test, output):
+def start(test, output, folder):
     sys.stdout.flush()
     pid = os.fork()
     if pid:
         return pid
+    tempfile.tempdir = folder
     os.setsid()  # so that all of it can be ended, should it hang
     os.dup2(output.fileno(), 1)
     os.dup2(output.fileno(), 2)
@@ -95,7 +97,8 @@ class Running:
         self.name = test[0]
         self.begun = time.monotonic()
         self.output = tempfile.TemporaryFile()
-        self.pid = start(test, self.output)
+        self.folder = tempfile.mkdtemp(prefix="e2e")  # also what a test that hangs cannot remove
+        self.pid = start(test, self.output, self.folder)
         self.hung = False
 
     def end_if_over(self, limit_s):
@@ -112,6 +115,7 @@ class Running:
         word = "hung " if self.hung else ""
         print(f"{'ok' if passed else 'FAIL'} {self.name} ({word}{seconds:.1f} s)", flush=True)
         self.output.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
         return passed
 
 
