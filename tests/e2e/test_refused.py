@@ -31,6 +31,7 @@ def test_wrong_credentials(world, transport):
     scene.sim.open_door()
     last = refused(scene.status, code=1)
     assert last["reason"] == "User/password check failed"
+    scene.sim.wait_event("refused")
     assert scene.sim.count("refused") == 1
 
 
@@ -82,6 +83,7 @@ def test_unknown_adapter_set(world, transport):
     assert refused(scene.status, code=2)["reason"] == "Requested Adapter Set not available"
     scene.daemon.must("connect", session="s")
     scene.status.wait_session("disconnected", count=2)
+    scene.sim.wait_event("refused", 2)
     assert scene.sim.count("refused") == 2
 
 
