@@ -164,11 +164,12 @@ struct session_table {
     uint64_t reconf_id; /* of the reconf that waits for its answer; 0: none */
     uint64_t reconf_by; /* when it is late */
     bool reconf_wanted;
-    bool confirmed;         /* the CONF of this subscription came */
-    size_t gap_at;          /* next item to be told a gap; SIZE_MAX: no gap pending */
-    const char *gap_reason; /* a constant, or the session's text */
-    bool announce;          /* its state is to be told */
-    bool replaced;          /* going away silently: another takes its name */
+    const char *frequency_before; /* owned, or NULL: the option that a refused reconf gives back */
+    bool confirmed;               /* the CONF of this subscription came */
+    size_t gap_at;                /* next item to be told a gap; SIZE_MAX: no gap pending */
+    const char *gap_reason;       /* a constant, or the session's text */
+    bool announce;                /* its state is to be told */
+    bool replaced;                /* going away silently: another takes its name */
 };
 
 enum session_event_kind {
@@ -228,7 +229,7 @@ void session_start_table(struct session *s, struct session_table *t);
 /* Deletes it: from the server, with a gap, and then SESSION_TABLE_DELETED. REPLACED: it makes room for another of its name. */
 void session_remove_table(struct session *s, uint64_t now, struct session_table *t, bool replaced);
 
-/* Asks the server for another frequency; the table's own options follow. Returns 0 or -ENOMEM. */
+/* Asks the server for another frequency; the table's own options follow, until the server refuses it. Returns 0 or -ENOMEM. */
 int session_reconf(struct session *s, uint64_t now, struct session_table *t, const char *max_frequency);
 
 /* The table is told as stale when nothing came for it for MS (0: never), from its SUBOK on; what was heard before counts. */

@@ -325,6 +325,15 @@ static bool session_refused(struct session *s, uint64_t now, int code, const cha
     return true;
 }
 
+/* Later subscriptions must not ask for it either. */
+static void reconf_refused(struct session_table *t)
+{
+    if (t->reconf_wanted)
+        return;
+    free((void *)(uintptr_t)t->table->options.max_frequency);
+    t->table->options.max_frequency = TAKE(t->frequency_before);
+}
+
 void session_request_refused(struct session *s, uint64_t now, uint64_t id, int code, const char *text)
 {
     if (session_refused(s, now, code, text))
@@ -341,6 +350,7 @@ void session_request_refused(struct session *s, uint64_t now, uint64_t id, int c
     struct session_table *t = id ? find_reconf(s, id) : NULL;
     if (t) {
         t->reconf_id = 0;
+        reconf_refused(t);
         session_asks_refused(s, t, text, &code);
         session_table_set(s, t, t->state, text, &code);
     } else if (id && id == s->constrain_id) {

@@ -96,6 +96,7 @@ static void table_bury(struct session_table *t)
     list_remove(&t->link);
     list_remove(&t->pending_link);
     table_free(t->table);
+    free((void *)(uintptr_t)t->frequency_before);
     free(t);
 }
 
@@ -184,7 +185,11 @@ int session_reconf(struct session *s, uint64_t now, struct session_table *t, con
     char *copy = strdup(max_frequency);
     if (!copy)
         return -ENOMEM;
-    free((void *)(uintptr_t)t->table->options.max_frequency);
+    bool asking = t->reconf_id || t->reconf_wanted;
+    const char **old = asking ? &t->table->options.max_frequency : &t->frequency_before;
+    free((void *)(uintptr_t)TAKE(*old));
+    if (!asking)
+        t->frequency_before = t->table->options.max_frequency;
     t->table->options.max_frequency = copy;
     /* A table that is not asked for yet takes the new one along. */
     if (t->sub_id) {
