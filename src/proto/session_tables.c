@@ -214,6 +214,7 @@ void session_table_fail(struct session *s, uint64_t now, struct session_table *t
                         const char *reason, const int *code)
 {
     t->sub_id = 0;
+    t->max_frequency[0] = '\0';
     t->reconf_wanted = false;
     t->reconf_id = 0;
     session_asks_refused(s, t, gap_reason, NULL);
