@@ -108,6 +108,35 @@ size_t utf8_bad_length(struct span s)
     return step < 0 ? (size_t)-step : 1;
 }
 
+static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
+
+void utf8_add_mended(struct buf *out, struct span s)
+{
+    for (;;) {
+        size_t good = utf8_valid_length(s);
+        buf_add(out, s.at, good);
+        s = span_from(s, good);
+        if (s.len == 0)
+            return;
+        buf_add_text(out, replacement);
+        s = span_from(s, utf8_bad_length(s));
+    }
+}
+
+size_t utf8_mended_length(struct span s)
+{
+    size_t length = 0;
+    for (;;) {
+        size_t good = utf8_valid_length(s);
+        length += good;
+        s = span_from(s, good);
+        if (s.len == 0)
+            return length;
+        length += strlen(replacement);
+        s = span_from(s, utf8_bad_length(s));
+    }
+}
+
 /* 0: goes out as it is; 1: as \u00XX; else the letter of its short escape. */
 static const char json_escapes[256] = {
     [0] = 1,   [1] = 1,    [2] = 1,  [3] = 1,    [4] = 1,    [5] = 1,     [6] = 1,       [7] = 1,  [8] = 'b',
@@ -173,7 +202,7 @@ void escape_json(struct buf *out, struct span s)
             json_escape_one(out, c);
             at++;
         } else {
-            buf_add_text(out, "\xef\xbf\xbd");
+            buf_add_text(out, replacement);
             at += (size_t)-step;
         }
         plain_from = at;

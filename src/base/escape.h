@@ -18,5 +18,10 @@ size_t utf8_valid_length(struct span s);
  * for which one U+FFFD stands (Unicode 15, section 3.9). */
 size_t utf8_bad_length(struct span s);
 
+/* Adds S, each ill-formed part as one U+FFFD: always well formed. */
+void utf8_add_mended(struct buf *out, struct span s);
+/* How many bytes that adds. */
+size_t utf8_mended_length(struct span s);
+
 /* Adds S as a JSON string, quotes included, each ill-formed part as one U+FFFD: always valid JSON. */
 void escape_json(struct buf *out, struct span s);

@@ -1,48 +1,9 @@
-#include "bus/encode.h"
-
 #include <errno.h>
 
 #include "base/escape.h"
-#include "bus/topic.h"
+#include "bus/encode_internal.h"
 
-struct encode_table {
-    struct buf head;   /* {"v":1,"run":"…","session":"…","table":"…","item": */
-    struct buf names;  /* ,"name": of each field, one after the other */
-    size_t *name_ends; /* n_fields offsets into them */
-    size_t n_fields, key_field, command_field;
-    bool changed_only;
-    char *topic, *session, *table; /* decoded, for the topics of new items */
-    size_t topic_len, session_len, table_len;
-};
-
-struct encode_item {
-    struct buf head; /* the table's, and "item2","pos":2,"seq": */
-    struct topic topic;
-};
-
-/* Names and heads come from the configuration, which is bounded; this keeps sums far from overflow. */
-enum { ENCODE_HEAD_MAX_BYTES = 16 * 1024 * 1024, DIGITS_MAX = 20, TEXT_MAX = 64 };
-
-/* Writing into room that was reserved before: the hot path's only operation. Most names and values have 4 to
- * 16 bytes; two copies of a fixed size, which may overlap, spare these a call (a third of encode_row()). */
-static inline char *put(char *to, const char *from, size_t n)
-{
-    if (n >= 8 && n <= 16) {
-        memcpy(to, from, 8);
-        memcpy(to + n - 8, from + n - 8, 8);
-    } else if (n >= 4 && n < 8) {
-        memcpy(to, from, 4);
-        memcpy(to + n - 4, from + n - 4, 4);
-    } else {
-        memcpy(to, from, n);
-    }
-    return to + n;
-}
-
-static inline char *put_span(char *to, struct span s)
-{
-    return put(to, s.at, s.len);
-}
+enum { DIGITS_MAX = 20 };
 
 static const char two_digits[] =
     "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
@@ -64,17 +25,6 @@ static char *put_u64(char *to, uint64_t value)
         *--at = (char)('0' + value);
     }
     return put(to, at, (size_t)(digits + DIGITS_MAX - at));
-}
-
-/* Where to write the next EXTRA bytes, NULL when they have no room (the error sticks in B). */
-static inline char *room(struct buf *b, size_t extra)
-{
-    return buf_reserve(b, extra) == 0 ? b->at + b->len : NULL;
-}
-
-static inline void written(struct buf *b, const char *end)
-{
-    b->len = (size_t)(end - b->at);
 }
 
 static int prepare_names(struct encode_table *t, const struct encode_table_options *o)
@@ -125,13 +75,12 @@ static void table_free_pointer(struct encode_table **t)
 
 int encode_table_new(const struct encode_table_options *options, struct encode_table **ret)
 {
-    if (options->format != ENCODE_JSON)
-        return -EOPNOTSUPP;
     CLEANUP(table_free_pointer) struct encode_table *t = calloc(1, sizeof *t);
     if (!t)
         return -ENOMEM;
     buf_init(&t->head, ENCODE_HEAD_MAX_BYTES);
     buf_init(&t->names, ENCODE_HEAD_MAX_BYTES);
+    t->format = options->format;
     t->n_fields = options->n_fields;
     t->key_field = options->key_field;
     t->command_field = options->command_field;
@@ -139,6 +88,8 @@ int encode_table_new(const struct encode_table_options *options, struct encode_t
     int r = prepare_head(t, options);
     r = r < 0 ? r : prepare_names(t, options);
     r = r < 0 ? r : prepare_topic(t, options);
+    if (r == 0 && t->format == ENCODE_MSGPACK)
+        r = packed_prepare(t, options);
     if (r < 0)
         return r;
     *ret = TAKE(t);
@@ -151,7 +102,10 @@ void encode_table_free(struct encode_table *t)
         return;
     buf_done(&t->head);
     buf_done(&t->names);
+    buf_done(&t->packed_head);
+    buf_done(&t->packed_names);
     free(t->name_ends);
+    free(t->packed_ends);
     free(t->topic);
     free(t->session);
     free(t->table);
@@ -179,8 +133,11 @@ int encode_item_new(const struct encode_table *t, struct span item, size_t pos, 
     int r = topic_expand(span_make(t->topic, t->topic_len), &names, &i->topic);
     if (r < 0)
         return r;
-    if (buf_error(&i->head))
-        return buf_error(&i->head);
+    r = buf_error(&i->head);
+    if (r == 0 && t->format == ENCODE_MSGPACK)
+        r = packed_prepare_item(t, i, item, pos);
+    if (r < 0)
+        return r;
     *ret = TAKE(i);
     return 0;
 }
@@ -190,6 +147,7 @@ void encode_item_free(struct encode_item *i)
     if (!i)
         return;
     buf_done(&i->head);
+    buf_done(&i->packed_head);
     topic_done(&i->topic);
     free(i);
 }
@@ -224,23 +182,6 @@ static inline struct span field_name(const struct encode_table *t, size_t i)
 {
     size_t from = i ? t->name_ends[i - 1] : 0;
     return span_make(t->names.at + from, t->name_ends[i] - from);
-}
-
-static inline size_t bit_words(size_t n_fields)
-{
-    return (n_fields + 63) / 64;
-}
-
-/* Word W of a bit map of fields, without bits past the last field. */
-static inline uint64_t bit_word(const struct encode_table *t, const uint64_t *map, size_t w)
-{
-    size_t left = t->n_fields - w * 64;
-    return left < 64 ? map[w] & (((uint64_t)1 << left) - 1) : map[w];
-}
-
-static inline uint64_t bit_of(size_t field, size_t w)
-{
-    return field && (field - 1) / 64 == w ? (uint64_t)1 << (field - 1) % 64 : 0;
 }
 
 static inline struct span value_or_null(struct span value)
@@ -343,7 +284,8 @@ int encode_row(const struct encode_table *t, const struct encode_item *i, const 
     buf_clear(topic);
     buf_clear(payload);
     topic_write(&i->topic, row->key, topic);
-    int r = encode_row_json(t, i, row, payload);
+    int r =
+        t->format == ENCODE_MSGPACK ? packed_row(t, i, row, payload) : encode_row_json(t, i, row, payload);
     return r ? r : buf_error(topic);
 }
 
@@ -358,30 +300,36 @@ static struct span event_name(enum encode_event_type type)
     return SPAN_EMPTY;
 }
 
-int encode_event(const struct encode_table *t UNUSED, const struct encode_item *i,
-                 const struct encode_event *event, struct buf *topic, struct buf *payload)
+static int event_json(const struct encode_item *i, const struct encode_event *event, struct buf *out)
+{
+    add_head(out, i, event->seq, event->time_us, event_name(event->type));
+    if (event->type == ENCODE_LOST) {
+        buf_add_span(out, SPAN(",\"count\":"));
+        buf_add_u64(out, event->count);
+    } else if (event->type == ENCODE_GAP) {
+        buf_add_span(out, SPAN(",\"reason\":"));
+        escape_json(out, event->reason);
+    }
+    buf_add_char(out, '}');
+    return buf_error(out);
+}
+
+int encode_event(const struct encode_table *t, const struct encode_item *i, const struct encode_event *event,
+                 struct buf *topic, struct buf *payload)
 {
     buf_clear(topic);
     buf_clear(payload);
     topic_write(&i->topic, SPAN_EMPTY, topic);
-    add_head(payload, i, event->seq, event->time_us, event_name(event->type));
-    if (event->type == ENCODE_LOST) {
-        buf_add_span(payload, SPAN(",\"count\":"));
-        buf_add_u64(payload, event->count);
-    } else if (event->type == ENCODE_GAP) {
-        buf_add_span(payload, SPAN(",\"reason\":"));
-        escape_json(payload, event->reason);
-    }
-    buf_add_char(payload, '}');
-    return buf_error(payload) ? buf_error(payload) : buf_error(topic);
+    int r = t->format == ENCODE_MSGPACK ? packed_event(i, event, payload) : event_json(i, event, payload);
+    return r ? r : buf_error(topic);
 }
 
 int encode_replayed(enum encode_format format, const char *run, uint64_t count, bool limited,
                     struct buf *payload)
 {
-    if (format != ENCODE_JSON)
-        return -EOPNOTSUPP;
     buf_clear(payload);
+    if (format == ENCODE_MSGPACK)
+        return packed_replayed(run, count, limited, payload);
     buf_add_span(payload, SPAN("{\"v\":1,\"run\":"));
     escape_json(payload, span_of(run));
     buf_add_text(payload,

@@ -13,11 +13,15 @@ enum { ENCODE_MISFIT = 1 };
 /* ENCODE_JSON_VALUE: arrays and objects within each other. Many readers stop at 64; a message and a control
  * reply put four around it. */
 enum { ENCODE_JSON_MAX_DEPTH = 60 };
+/* The same in MessagePack: libmsgpack reads 32, of which a message takes two. */
+enum { ENCODE_MSGPACK_MAX_DEPTH = 30 };
 
 /* Writes one value as it will stand in messages ("published span": quotes and escapes included) to OUT.
  * IS_NULL: null. Added to what OUT holds. ENCODE_JSON_VALUE: strict RFC 8259 (no lone surrogates; duplicate
- * names are fine), written without blanks. Returns 0, ENCODE_MISFIT, -ENOMEM, -ENOBUFS, or -EOPNOTSUPP (a
- * format that is not built yet). Called once per changed value; messages then only copy the result. */
+ * names are fine), written without blanks. In MessagePack integers are those that 64 bits hold, all other
+ * numbers doubles, and a number that a double can't keep (see pack_number()) makes its value a misfit.
+ * Returns 0, ENCODE_MISFIT, -ENOMEM, -ENOBUFS. Called once per changed value; messages then only copy the
+ * result. */
 int encode_value(enum encode_format format, enum encode_type type, bool is_null, struct span value,
                  struct buf *out);
 
@@ -35,9 +39,8 @@ struct encode_table_options {
 };
 struct encode_table; /* the prepared heads, field names and topic */
 
-/* *RET is *owned*. Returns 0, -ENOMEM, -ENOBUFS (absurdly long names), -EINVAL (a topic that
- * encode_check_topic() refuses), or -EOPNOTSUPP (a format that is not built yet). Options are borrowed for
- * the call. */
+/* *RET is *owned*. Returns 0, -ENOMEM, -ENOBUFS (absurdly long names), or -EINVAL (a topic that
+ * encode_check_topic() refuses). Options are borrowed for the call. */
 int encode_table_new(const struct encode_table_options *options, struct encode_table **ret);
 void encode_table_free(struct encode_table *t);
 

@@ -1,9 +1,7 @@
-/* Typed values: what a server sent as text, as the JSON that consumers asked for with `types`. */
-#include "bus/encode.h"
-
-#include <errno.h>
-
+/* Typed values: what a server sent as text, as the JSON or MessagePack that consumers asked for with `types`. */
 #include "base/escape.h"
+#include "bus/encode.h"
+#include "bus/pack.h"
 
 /* Nothing outside +-(2^53 - 1) survives a reader whose numbers are doubles. */
 static const uint64_t integer_max = 9007199254740991u;
@@ -58,18 +56,27 @@ static bool is_number(struct span s)
 static bool is_integer(struct span s)
 {
     bool integer;
-    uint64_t magnitude;
-    return s.len && number_length(s, &integer) == s.len && integer &&
-           span_to_u64(s.at[0] == '-' ? span_from(s, 1) : s, integer_max, &magnitude);
+    return s.len && number_length(s, &integer) == s.len && integer;
 }
 
-/* Reads one JSON text strictly and writes it without the blanks between its tokens. */
+static bool is_exact(struct span integer)
+{
+    uint64_t magnitude;
+    return span_to_u64(integer.at[0] == '-' ? span_from(integer, 1) : integer, integer_max, &magnitude);
+}
+
+/* Reads one JSON text strictly and writes it without the blanks between its tokens, or as MessagePack. */
 struct json_copy {
+    enum encode_format format;
     struct span in;
     size_t at;
     struct buf *out;
-    size_t depth;
+    size_t depth, max_depth;
     uint64_t objects; /* bit D: what is open at depth D is an object, else an array */
+    struct {
+        size_t begin;                  /* in OUT */
+        uint32_t n;                    /* elements or members so far */
+    } open[ENCODE_JSON_MAX_DEPTH + 1]; /* MessagePack: by depth */
 };
 
 static void skip_blanks(struct json_copy *j)
@@ -78,12 +85,12 @@ static void skip_blanks(struct json_copy *j)
         j->at++;
 }
 
-static void copy(struct json_copy *j, size_t n)
+/* Takes a bracket, comma or colon. */
+static void copy_mark(struct json_copy *j)
 {
-    if (!n)
-        return;
-    buf_add(j->out, j->in.at + j->at, n);
-    j->at += n;
+    if (j->format == ENCODE_JSON)
+        buf_add_char(j->out, j->in.at[j->at]);
+    j->at++;
 }
 
 /* After blanks: the next character, '\0' at the end (a NUL is no token either). */
@@ -156,11 +163,29 @@ static size_t scalar_length(struct json_copy *j)
     return is_at(rest, 0, '"') ? string_length(rest, 0) : number_length(rest, &integer);
 }
 
+static bool pack_scalar(struct buf *out, struct span token)
+{
+    msgpack_packer to = pack_to(out);
+    switch (token.at[0]) {
+    case '"': pack_json_string(out, token); return true;
+    case 't': msgpack_pack_true(&to); return true;
+    case 'f': msgpack_pack_false(&to); return true;
+    case 'n': msgpack_pack_nil(&to); return true;
+    default: return pack_number(out, token);
+    }
+}
+
 static bool copy_scalar(struct json_copy *j)
 {
     size_t n = scalar_length(j);
-    copy(j, n);
-    return n > 0;
+    if (!n)
+        return false;
+    struct span token = span_make(j->in.at + j->at, n);
+    j->at += n;
+    if (j->format == ENCODE_MSGPACK)
+        return pack_scalar(j->out, token);
+    buf_add_span(j->out, token);
+    return true;
 }
 
 static bool in_object(const struct json_copy *j)
@@ -173,24 +198,40 @@ static bool copy_name(struct json_copy *j)
 {
     if (peek(j) != '"' || !copy_scalar(j) || peek(j) != ':')
         return false;
-    copy(j, 1);
+    copy_mark(j);
     return true;
+}
+
+static void begin_container(struct json_copy *j, bool object)
+{
+    j->depth++;
+    uint64_t bit = (uint64_t)1 << j->depth;
+    j->objects = object ? j->objects | bit : j->objects & ~bit;
+    j->open[j->depth].n = 0;
+    if (j->format == ENCODE_MSGPACK)
+        j->open[j->depth].begin = pack_open(j->out);
+}
+
+static void end_container(struct json_copy *j)
+{
+    copy_mark(j);
+    if (j->format == ENCODE_MSGPACK)
+        pack_close(j->out, j->open[j->depth].begin, in_object(j), j->open[j->depth].n);
+    j->depth--;
 }
 
 /* Opens what C says, up to where its first value is expected; *RET_CLOSED: there is none. */
 static bool open_container(struct json_copy *j, char c, bool *ret_closed)
 {
-    if (j->depth == ENCODE_JSON_MAX_DEPTH)
+    if (j->depth == j->max_depth)
         return false;
-    copy(j, 1);
+    copy_mark(j);
+    begin_container(j, c == '{');
     *ret_closed = peek(j) == (c == '{' ? '}' : ']');
     if (*ret_closed) {
-        copy(j, 1);
+        end_container(j);
         return true;
     }
-    j->depth++;
-    uint64_t bit = (uint64_t)1 << j->depth;
-    j->objects = c == '{' ? j->objects | bit : j->objects & ~bit;
     return c == '[' || copy_name(j);
 }
 
@@ -200,14 +241,13 @@ static bool close_containers(struct json_copy *j, bool *ret_done)
     while (j->depth > 0) {
         char c = peek(j);
         if (c == ',') {
-            copy(j, 1);
+            copy_mark(j);
             *ret_done = false;
             return !in_object(j) || copy_name(j);
         }
         if (c != (in_object(j) ? '}' : ']'))
             return false;
-        copy(j, 1);
-        j->depth--;
+        end_container(j);
     }
     skip_blanks(j);
     *ret_done = true;
@@ -221,6 +261,7 @@ static bool copy_json(struct json_copy *j)
     for (bool done = false; !done;) {
         char c = peek(j);
         bool whole = true;
+        j->open[j->depth].n++; /* (at depth 0, nobody's) */
         if (!(c == '{' || c == '[' ? open_container(j, c, &whole) : copy_scalar(j)))
             return false;
         if (whole && !close_containers(j, &done))
@@ -229,41 +270,87 @@ static bool copy_json(struct json_copy *j)
     return true;
 }
 
-/* Writes VALUE as TYPE says; false, with OUT as it was, when it is not of that type. */
-static bool add_typed(enum encode_type type, struct span value, struct buf *out)
+static bool add_json(enum encode_format format, struct span value, struct buf *out)
 {
+    struct json_copy j = {.format = format,
+                          .in = value,
+                          .out = out,
+                          .max_depth =
+                              format == ENCODE_MSGPACK ? ENCODE_MSGPACK_MAX_DEPTH : ENCODE_JSON_MAX_DEPTH};
     size_t before = out->len;
-    bool fits = false;
+    bool fits = copy_json(&j);
+    if (!fits && !buf_error(out))
+        out->len = before;
+    return fits;
+}
+
+static bool add_boolean(enum encode_format format, struct span value, struct buf *out)
+{
+    bool yes = span_is(value, "true") || span_is(value, "1");
+    if (!yes && !span_is(value, "false") && !span_is(value, "0"))
+        return false;
+    msgpack_packer to = pack_to(out);
+    if (format == ENCODE_JSON)
+        buf_add_span(out, yes ? SPAN("true") : SPAN("false"));
+    else if (yes)
+        msgpack_pack_true(&to);
+    else
+        msgpack_pack_false(&to);
+    return true;
+}
+
+/* Writes VALUE as TYPE says; false, with OUT as it was, when it is not of that type. */
+static bool add_typed(enum encode_format format, enum encode_type type, struct span value, struct buf *out)
+{
+    bool packed = format == ENCODE_MSGPACK;
     switch (type) {
     case ENCODE_STRING: return false;
-    case ENCODE_NUMBER: fits = is_number(value); break;
-    case ENCODE_INTEGER: fits = is_integer(value); break;
-    case ENCODE_BOOLEAN:
-        if (span_is(value, "1") || span_is(value, "0"))
-            value = value.at[0] == '1' ? SPAN("true") : SPAN("false");
-        fits = span_is(value, "true") || span_is(value, "false");
+    case ENCODE_BOOLEAN: return add_boolean(format, value, out);
+    case ENCODE_JSON_VALUE: return add_json(format, value, out);
+    case ENCODE_NUMBER:
+        if (!is_number(value))
+            return false;
+        if (packed)
+            return pack_number(out, value);
         break;
-    case ENCODE_JSON_VALUE:
-        fits = copy_json(&(struct json_copy){.in = value, .out = out});
-        if (!fits && !buf_error(out))
-            out->len = before;
-        return fits;
+    case ENCODE_INTEGER:
+        if (!is_integer(value))
+            return false;
+        if (packed)
+            return pack_integer(out, value);
+        if (!is_exact(value))
+            return false;
+        break;
     }
-    if (fits)
-        buf_add_span(out, value);
-    return fits;
+    buf_add_span(out, value);
+    return true;
+}
+
+static void add_null(enum encode_format format, struct buf *out)
+{
+    msgpack_packer to = pack_to(out);
+    if (format == ENCODE_MSGPACK)
+        msgpack_pack_nil(&to);
+    else
+        buf_add_span(out, SPAN("null"));
+}
+
+static void add_string(enum encode_format format, struct span value, struct buf *out)
+{
+    if (format == ENCODE_MSGPACK)
+        pack_text(out, value);
+    else
+        escape_json(out, value);
 }
 
 int encode_value(enum encode_format format, enum encode_type type, bool is_null, struct span value,
                  struct buf *out)
 {
-    if (format != ENCODE_JSON)
-        return -EOPNOTSUPP;
     int r = 0;
     if (is_null) {
-        buf_add_span(out, SPAN("null"));
-    } else if (!add_typed(type, value, out)) {
-        escape_json(out, value);
+        add_null(format, out);
+    } else if (!add_typed(format, type, value, out)) {
+        add_string(format, value, out);
         r = type == ENCODE_STRING ? 0 : ENCODE_MISFIT;
     }
     return buf_error(out) ? buf_error(out) : r;

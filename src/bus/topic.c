@@ -54,20 +54,6 @@ int topic_check(struct span text, struct buf *error)
     return 0;
 }
 
-/* Each ill-formed part becomes one U+FFFD, as it does in payloads. */
-static void add_utf8(struct buf *out, struct span s)
-{
-    for (;;) {
-        size_t good = utf8_valid_length(s);
-        buf_add(out, s.at, good);
-        s = span_from(s, good);
-        if (s.len == 0)
-            return;
-        buf_add_text(out, "\xef\xbf\xbd");
-        s = span_from(s, utf8_bad_length(s));
-    }
-}
-
 static int add_key_mark(struct topic *t)
 {
     size_t *grown = reallocarray(t->keys, t->n_keys + 1, sizeof *grown);
@@ -81,10 +67,10 @@ static int add_key_mark(struct topic *t)
 static int add_part(struct topic *t, enum part part, struct span literal, const struct topic_names *names)
 {
     switch (part) {
-    case PART_LITERAL: add_utf8(&t->text, literal); break;
-    case PART_SESSION: add_utf8(&t->text, names->session); break;
-    case PART_TABLE: add_utf8(&t->text, names->table); break;
-    case PART_ITEM: add_utf8(&t->text, names->item); break;
+    case PART_LITERAL: utf8_add_mended(&t->text, literal); break;
+    case PART_SESSION: utf8_add_mended(&t->text, names->session); break;
+    case PART_TABLE: utf8_add_mended(&t->text, names->table); break;
+    case PART_ITEM: utf8_add_mended(&t->text, names->item); break;
     case PART_POS: buf_add_u64(&t->text, names->pos); break;
     case PART_KEY: return add_key_mark(t);
     case PART_FAULT:
@@ -119,7 +105,7 @@ void topic_write(const struct topic *t, struct span key, struct buf *out)
     for (size_t i = 0; i < t->n_keys; i++) {
         if (t->keys[i] > from)
             buf_add(out, t->text.at + from, t->keys[i] - from);
-        add_utf8(out, key);
+        utf8_add_mended(out, key);
         from = t->keys[i];
     }
     if (t->text.len > from)

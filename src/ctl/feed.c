@@ -10,6 +10,7 @@
 #include "ctl/clock.h"
 #include "ctl/endpoint.h"
 #include "ctl/text.h"
+#include "ctl/unpack.h"
 
 /* Messages taken before what they gave is written and the clock and the signals are looked at. */
 enum { BATCH_MESSAGES = 1000, ENDPOINTS_MAX = 64 };
@@ -125,6 +126,13 @@ static int feed_take(struct feed *f, struct span topic, struct span payload)
     if (!feed_matches(f, topic))
         return CTL_OK;
     struct buf *out = &f->ctl->out;
+    AUTO_BUF struct buf unpacked = BUF_INIT(SIZE_MAX);
+    if (payload.len && payload.at[0] != '{') {
+        int r = unpack_message(payload, &unpacked);
+        if (r != 0)
+            return r < 0 ? r : feed_fail(f, "a message came that is neither JSON nor MessagePack");
+        payload = buf_span(&unpacked);
+    }
     bool added = f->ctl->options->json ? add_json(out, topic, payload) : add_line(f, out, topic, payload);
     if (!added)
         return feed_fail(f, "a message came that is not JSON");

@@ -253,11 +253,11 @@ def test_tail_needs_no_control_socket():
         assert daemon.requests == []
 
 
-def test_a_message_that_is_no_json():
+def test_a_message_that_is_neither_json_nor_messagepack():
     with fake() as daemon:
-        daemon.messages["data"] = [("a", b"\x81\xa1v\x01")]
+        daemon.messages["data"] = [("a", b"\x81\xa1v")]
         for more in [[], ["--json"]]:
-            assert "not JSON" in ctl(daemon, "tail", *more, "--count", "1", expect=1).stderr
+            assert "neither JSON nor MessagePack" in ctl(daemon, "tail", *more, "--count", "1", expect=1).stderr
 
 
 def test_count_not_reached_is_a_failure():

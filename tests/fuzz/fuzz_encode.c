@@ -1,8 +1,10 @@
-/* What consumers get is valid JSON, whatever the server sent: a value under each type, and a row and an event with it.
+/* What consumers get is valid JSON, and MessagePack that says the same, whatever the server sent: a value under each type, and
+ * a row and an event with it.
  * The first line is the topic's template, the rest the value. */
 #include <errno.h>
 
 #include "bus/encode.h"
+#include "ctl/unpack.h"
 #include "fuzz.h"
 #include "proto/jsontext.h"
 
@@ -11,6 +13,24 @@ static void check_json(struct span text)
     struct jsondoc document = {0};
     MUST(jsontext_read(&document, text));
     jsondoc_done(&document);
+}
+
+/* One value of a MessagePack table: what libmsgpack reads of it is valid JSON again; a string's is that of a JSON table. */
+static void fuzz_packed(enum encode_type type, struct span value)
+{
+    AUTO_BUF struct buf out = BUF_INIT(value.len * 6 + 64), text = BUF_INIT(SIZE_MAX),
+                        json = BUF_INIT(SIZE_MAX);
+    buf_add_text(&out, "\x81\xa1k");
+    int r = encode_value(ENCODE_MSGPACK, type, false, value, &out);
+    MUST(r == 0 || r == ENCODE_MISFIT);
+    MUST(unpack_message(buf_span(&out), &text) == 0);
+    check_json(buf_span(&text));
+    if (r == 0 && type != ENCODE_STRING)
+        return;
+    buf_add_text(&json, "{\"k\":");
+    MUST(encode_value(ENCODE_JSON, ENCODE_STRING, false, value, &json) == 0);
+    buf_add_char(&json, '}');
+    MUST(span_equal(buf_span(&json), buf_span(&text)));
 }
 
 static void fuzz_types(struct span value)
@@ -23,21 +43,35 @@ static void fuzz_types(struct span value)
         MUST(r == 0 || r == ENCODE_MISFIT);
         MUST(buf_error(&out) == 0);
         check_json(buf_span(&out));
+        fuzz_packed(types[i], value);
     }
 }
 
-static void check_message(const struct buf *topic, const struct buf *payload)
+/* Adds what the message says, as JSON, to SAID. */
+static void hear(enum encode_format format, const struct buf *topic, const struct buf *payload,
+                 struct buf *said)
 {
+    AUTO_BUF struct buf text = BUF_INIT(SIZE_MAX);
     MUST(buf_error(topic) == 0 && buf_error(payload) == 0);
-    check_json(buf_span(payload));
+    if (format == ENCODE_MSGPACK)
+        MUST(unpack_message(buf_span(payload), &text) == 0);
+    else
+        buf_add_span(&text, buf_span(payload));
+    check_json(buf_span(&text));
+    buf_add_span(said, buf_span(topic));
+    buf_add_span(said, buf_span(&text));
 }
 
-static void fuzz_messages(const struct encode_table *table, const struct encode_item *item, struct span value,
-                          size_t room)
+static void fuzz_messages(enum encode_format format, const struct encode_table *table,
+                          const struct encode_item *item, struct span value, size_t room, struct buf *said)
 {
-    AUTO_BUF struct buf topic = BUF_INIT(room), payload = BUF_INIT(room), published = BUF_INIT(room);
-    MUST(encode_value(ENCODE_JSON, ENCODE_STRING, false, value, &published) == 0);
-    struct span values[] = {buf_span(&published), SPAN("null"), SPAN_EMPTY};
+    AUTO_BUF struct buf topic = BUF_INIT(room), payload = BUF_INIT(room), published = BUF_INIT(room),
+                        json = BUF_INIT(room), null = BUF_INIT(8);
+    MUST(encode_value(format, ENCODE_STRING, false, value, &published) == 0);
+    MUST(encode_value(ENCODE_JSON, ENCODE_STRING, false, value, &json) == 0);
+    MUST(encode_value(format, ENCODE_STRING, true, SPAN_EMPTY, &null) == 0);
+    struct span values[] = {buf_span(&published), buf_span(&null), SPAN_EMPTY};
+    struct span json_values[] = {buf_span(&json), SPAN("null"), SPAN_EMPTY};
     uint64_t changed = 5;
     struct encode_row row = {.type = ENCODE_UPDATE,
                              .seq = 1,
@@ -47,25 +81,27 @@ static void fuzz_messages(const struct encode_table *table, const struct encode_
                              .key = value,
                              .command = SPAN("UPDATE")};
     MUST(encode_row(table, item, &row, &topic, &payload) == 0);
-    check_message(&topic, &payload);
+    hear(format, &topic, &payload, said);
     row.replay = true;
     row.changed = NULL;
     MUST(encode_row(table, item, &row, &topic, &payload) == 0);
-    check_message(&topic, &payload);
+    hear(format, &topic, &payload, said);
     buf_clear(&payload);
+    row.values = json_values;
     MUST(encode_row_json(table, item, &row, &payload) == 0);
-    check_message(&topic, &payload);
+    hear(ENCODE_JSON, &topic, &payload, said);
     struct encode_event event = {.type = ENCODE_GAP, .seq = 3, .reason = value};
     MUST(encode_event(table, item, &event, &topic, &payload) == 0);
-    check_message(&topic, &payload);
+    hear(format, &topic, &payload, said);
 }
 
-static void fuzz_row(const char *template, struct span value)
+static void fuzz_row(enum encode_format format, const char *template, struct span value, struct buf *said)
 {
     struct encode_table *table = NULL;
     struct encode_item *item = NULL;
     const struct span fields[] = {SPAN("key"), value, SPAN("command")};
-    struct encode_table_options options = {.run = "0123456789abcdef",
+    struct encode_table_options options = {.format = format,
+                                           .run = "0123456789abcdef",
                                            .session = SPAN("s"),
                                            .table = value,
                                            .fields = fields,
@@ -79,7 +115,7 @@ static void fuzz_row(const char *template, struct span value)
         r = encode_item_new(table, value, 1, &item);
     MUST(r <= 0 && r != -ENOMEM);
     if (r == 0)
-        fuzz_messages(table, item, value, (value.len + strlen(template)) * 64 + 4096);
+        fuzz_messages(format, table, item, value, (value.len + strlen(template)) * 64 + 4096, said);
     encode_item_free(item);
     encode_table_free(table);
 }
@@ -94,6 +130,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool good = encode_check_topic(span_of(template), &why) == 0;
     MUST(good == (why.len == 0));
     fuzz_types(value);
-    fuzz_row(good ? template : "{item}", value);
+    AUTO_BUF struct buf json = BUF_INIT(SIZE_MAX), packed = BUF_INIT(SIZE_MAX);
+    fuzz_row(ENCODE_JSON, good ? template : "{item}", value, &json);
+    fuzz_row(ENCODE_MSGPACK, good ? template : "{item}", value, &packed);
+    MUST(span_equal(buf_span(&json), buf_span(&packed)));
     return 0;
 }
