@@ -222,7 +222,7 @@ static int open_feed(struct daemon *d, struct buf *error)
                                  .ipc_mode = c->socket.ipc_mode,
                                  .ipc_group = c->socket.ipc_group};
     struct feed_options options = {.run = d->bridge.run,
-                                   .format = c->encoding == CONF_ENCODING_JSON ? ENCODE_JSON : ENCODE_MSGPACK,
+                                   .format = link_format(c->encoding),
                                    .changed_only = c->changed_only,
                                    .topic = c->topic,
                                    .replay = c->replay,

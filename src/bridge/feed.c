@@ -286,6 +286,7 @@ int feed_new(sd_event *event, const struct feed_options *options, const struct f
     snprintf(f->run, sizeof f->run, "%s", options->run);
     buf_init(&f->topic, SIZE_MAX);
     buf_init(&f->payload, SIZE_MAX);
+    buf_init(&f->json, SIZE_MAX);
     list_init(&f->tables);
     list_init(&f->replays);
     f->topic_template = strdup(options->topic);
@@ -314,6 +315,7 @@ void feed_free(struct feed *f)
     map_done(&f->series);
     buf_done(&f->topic);
     buf_done(&f->payload);
+    buf_done(&f->json);
     free(f->values);
     free(f->topic_template);
     free(f);

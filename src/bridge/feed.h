@@ -24,9 +24,9 @@ struct feed_handlers {
 };
 
 struct feed_options {
-    struct sink *sink; /* taken */
-    const char *run;   /* 16 hex digits; copied */
-    enum encode_format format;
+    struct sink *sink;         /* taken */
+    const char *run;           /* 16 hex digits; copied */
+    enum encode_format format; /* of tables without their own, and of `replayed` */
     bool changed_only;
     const char *topic; /* template; borrowed for the feed's life, as are tables' */
     bool replay;
@@ -71,8 +71,9 @@ struct feed_table_options {
     size_t n_items;
     struct span *fields; /* names, or none */
     size_t n_fields;
-    const char *topic;             /* NULL: the feed's */
-    const struct feed_type *types; /* the rest are strings */
+    const char *topic;                /* NULL: the feed's */
+    const enum encode_format *format; /* the same; borrowed for the call */
+    const struct feed_type *types;    /* the rest are strings */
     size_t n_types;
     void (*misfit)(void *userdata, const struct feed_misfit *misfit); /* may be NULL */
     void *userdata;
@@ -91,9 +92,10 @@ struct table_hooks feed_table_hooks(struct feed_table *t);
 void feed_table_attach(struct feed_table *t, struct table *table);
 /* Another topic from now on (NULL: the feed's). Returns 0 or -ENOMEM. */
 int feed_table_set_topic(struct feed_table *t, const char *topic);
-
-/* Other types from now on; the rows there are show in them at once. Returns 0 or -ENOMEM: some rows may be as they were then. */
-int feed_table_set_types(struct feed_table *t, const struct feed_type *types, size_t n);
+/* Another format (NULL: the feed's) and other types from now on; the rows there are show in them at once. Returns 0 or
+ * -ENOMEM: some rows may be as they were then. */
+int feed_table_set_encoding(struct feed_table *t, const enum encode_format *format,
+                            const struct feed_type *types, size_t n_types);
 
 uint64_t feed_table_updates(const struct feed_table *t);
 uint64_t feed_table_messages(const struct feed_table *t);

@@ -24,6 +24,7 @@ struct feed_table {
     struct span *items, *fields; /* names, owned */
     size_t n_items, n_fields;
     char *topic; /* NULL: the feed's */
+    enum encode_format format;
     struct table *table;
     struct encode_table *encode;
     unsigned generation;
@@ -67,6 +68,7 @@ struct feed {
     uint64_t budget[BUDGET_BUCKETS], budget_at; /* time held, by tenths of a second */
     struct span *values;                        /* scratch for a row's published spans */
     size_t n_values;
+    struct buf json; /* scratch for those that `rows` needs of a MessagePack table */
     struct feed_counters counters;
 };
 
@@ -81,6 +83,8 @@ int feed_table_item(struct feed_table *t, struct item *item, struct feed_item **
 /* A row as it was last published, for replays and `rows`; values in feed->values. Returns 0 or -errno. */
 int feed_table_row(struct feed_table *t, struct item *item, struct row *row, struct feed_item **ret_item,
                    struct encode_row *ret);
+/* The row's values become published spans of JSON, for encode_row_json(); borrowed until the next call. */
+int feed_table_row_json(struct feed_table *t, const struct row *row);
 struct feed_table *feed_next_table(const struct feed *f, const struct feed_table *after);
 
 /* ---- feed_rows.c ---- */

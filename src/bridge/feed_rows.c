@@ -233,6 +233,8 @@ static int add_row(struct page *p, struct feed_table *t, struct item *item, stru
     struct feed_item *fi;
     struct encode_row encoded;
     int r = feed_table_row(t, item, row, &fi, &encoded);
+    if (r == 0 && t->format != ENCODE_JSON)
+        r = feed_table_row_json(t, row);
     if (r < 0)
         return r;
     if ((p->query->item.at && !span_equal(p->query->item, fi->name)) ||

@@ -132,7 +132,7 @@ static int make_encoder(struct feed_table *t)
         return -ENOMEM;
     enum table_mode mode = t->table->options.mode;
     struct encode_table_options options = {
-        .format = t->feed->format,
+        .format = t->format,
         .changed_only = t->feed->changed_only,
         .run = t->feed->run,
         .session = span_of(t->session),
@@ -201,6 +201,27 @@ int feed_table_row(struct feed_table *t, struct item *item, struct row *row, str
     return 0;
 }
 
+/* Every value of the row one after the other: their places are known once the buffer has stopped growing. */
+int feed_table_row_json(struct feed_table *t, const struct row *row)
+{
+    struct feed *f = t->feed;
+    int r = feed_types_fit(&t->types, t->table->n_fields, t->fields, t->n_fields);
+    buf_clear(&f->json);
+    for (size_t i = 0; r >= 0 && i < t->table->n_fields; i++) {
+        const struct cell *c = &row->cells[i];
+        size_t before = f->json.len;
+        r = encode_value(ENCODE_JSON, t->types.fields[i].type, !c->is_set || c->is_null,
+                         span_make(c->at, c->len), &f->json);
+        f->values[i].len = f->json.len - before;
+    }
+    if (r < 0)
+        return r;
+    size_t at = 0;
+    for (size_t i = 0; i < t->table->n_fields; at += f->values[i++].len)
+        f->values[i].at = f->json.at + at;
+    return 0;
+}
+
 /* ---- hooks ---- */
 
 static void note_misfit(struct feed_table *t, size_t field, struct span value)
@@ -227,7 +248,7 @@ static int hook_encode(void *userdata, size_t field, bool is_null, struct span v
     struct feed_table *t = userdata;
     int r = feed_types_fit(&t->types, t->table->n_fields, t->fields, t->n_fields);
     if (r == 0)
-        r = encode_value(t->feed->format, t->types.fields[field].type, is_null, value, out);
+        r = encode_value(t->format, t->types.fields[field].type, is_null, value, out);
     if (r == ENCODE_MISFIT)
         note_misfit(t, field, value);
     return r < 0 ? r : 0;
@@ -286,6 +307,7 @@ int feed_table_new(struct feed *f, const struct feed_table_options *options, str
                              .fields = copy_names(options->fields, options->n_fields),
                              .n_fields = options->n_fields,
                              .topic = options->topic ? strdup(options->topic) : NULL,
+                             .format = options->format ? *options->format : f->format,
                              .misfit = options->misfit,
                              .userdata = options->userdata};
     list_init(&t->link);
@@ -331,11 +353,14 @@ int feed_table_set_topic(struct feed_table *t, const char *topic)
     return 0;
 }
 
-int feed_table_set_types(struct feed_table *t, const struct feed_type *types, size_t n)
+int feed_table_set_encoding(struct feed_table *t, const enum encode_format *format,
+                            const struct feed_type *types, size_t n_types)
 {
-    int r = feed_types_set(&t->types, types, n, t->fields, t->n_fields);
+    int r = feed_types_set(&t->types, types, n_types, t->fields, t->n_fields);
     if (r < 0)
         return r;
+    t->format = format ? *format : t->feed->format;
+    encode_table_free(TAKE(t->encode));
     t->encoding_again = true;
     r = table_encode_again(t->table);
     t->encoding_again = false;

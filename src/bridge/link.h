@@ -86,3 +86,5 @@ void link_add_session(const struct link *l, struct buf *json);
 void link_add_counters(const struct link *l, struct buf *json);
 /* Adds an object for each table (NULL: of all) to an array. */
 void link_add_tables(const struct link *l, struct buf *json);
+
+enum encode_format link_format(enum conf_encoding encoding);

@@ -69,10 +69,16 @@ static void on_misfit(void *userdata, const struct feed_misfit *m)
              feed_type_name(m->type));
 }
 
+enum encode_format link_format(enum conf_encoding encoding)
+{
+    return encoding == CONF_ENCODING_JSON ? ENCODE_JSON : ENCODE_MSGPACK;
+}
+
 static int make_feed_table(struct link *l, const struct conf_table *conf, struct feed_table **ret)
 {
     struct span *items = spans_of(&conf->items), *fields = spans_of(&conf->fields);
     AUTO_FREE struct feed_type *types = types_of(conf);
+    enum encode_format format = link_format(conf->encoding);
     int r = -ENOMEM;
     if (items && fields && types) {
         struct feed_table_options options = {.session = l->name,
@@ -82,6 +88,7 @@ static int make_feed_table(struct link *l, const struct conf_table *conf, struct
                                              .fields = fields,
                                              .n_fields = conf->fields.n,
                                              .topic = conf->topic,
+                                             .format = conf->has_encoding ? &format : NULL,
                                              .types = types,
                                              .n_types = conf->n_types,
                                              .misfit = on_misfit,
@@ -210,8 +217,11 @@ static int change_live(struct link *l, struct session_table *t, const struct con
 {
     session_set_stale(l->session, clock_loop_ms(l->env->event), t, (uint64_t)conf->stale_ms);
     AUTO_FREE struct feed_type *types = types_of(conf);
+    enum encode_format format = link_format(conf->encoding);
     int r = types ? feed_table_set_topic(t->user, conf->topic) : -ENOMEM;
-    return r < 0 ? r : feed_table_set_types(t->user, types, conf->n_types);
+    return r < 0
+               ? r
+               : feed_table_set_encoding(t->user, conf->has_encoding ? &format : NULL, types, conf->n_types);
 }
 
 int link_change_table(struct link *l, const struct conf_table *conf, unsigned changes)

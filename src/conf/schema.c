@@ -49,7 +49,7 @@
         .at = (array), .n = ARRAY_LENGTH(array), .size = sizeof(struct HERE), __VA_ARGS__                    \
     }
 
-static const struct conf_choice encodings[] = {{"json", false}, {"msgpack", true}, {0}};
+static const struct conf_choice encodings[] = {{"json", false}, {"msgpack", false}, {0}};
 static const struct conf_choice row_fields[] = {{"all", false}, {"changed", false}, {0}};
 static const struct conf_choice slow_consumers[] = {{"drop", false}, {"wait", false}, {0}};
 static const struct conf_choice protocols[] = {{"tlcp", false}, {"text", true}, {0}};

@@ -4,6 +4,7 @@ would be read by a stranger who has only INTERFACE.md's words."""
 import json
 import threading
 
+import msgpack
 import zmq
 
 from process import PATIENCE_S, Timeout
@@ -25,6 +26,11 @@ def strict(payload):
         raise AssertionError(f"{word} is no JSON")
 
     return json.loads(payload.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
+
+
+def unpacked(payload):
+    """MessagePack: every str valid UTF-8, keys are str, no key twice."""
+    return msgpack.unpackb(payload, object_pairs_hook=unique, raw=False, strict_map_key=True)
 
 
 HEAD = ["v", "run", "session", "table", "item", "pos", "seq", "time", "type"]
@@ -63,6 +69,7 @@ class Consumer:
         self.check = check
         self.messages = []  # (topic, message), as they came
         self.faults = []
+        self.encodings = set()  # that messages had
         self.paused = threading.Event()
         self.is_paused = threading.Event()
         self.over = threading.Event()
@@ -104,7 +111,9 @@ class Consumer:
     def parse(self, frames):
         try:
             topic, payload = frames
-            message = strict(payload)
+            packed = not payload.startswith(b"{")
+            message = unpacked(payload) if packed else strict(payload)
+            self.encodings.add("msgpack" if packed else "json")
             if self.check:
                 self.look(message)
             return topic.decode("utf-8"), message

@@ -19,6 +19,7 @@ class World:
         self.transport = transport
         self.closers = []
         self.processes = []
+        self.publisher = {}  # settings of every daemon of bridge()
 
     def keep(self, thing):
         self.closers.append(thing)
@@ -122,7 +123,7 @@ class Scene:
         settings.setdefault("transport", world.transport)
         self.settings = settings
         self.url = url or self.sim.url
-        self.daemon = world.daemon([self.session()], publisher=publisher or {}, environment=environment)
+        self.daemon = world.daemon([self.session()], publisher={**world.publisher, **(publisher or {})}, environment=environment)
         self.consumer = world.consumer(self.daemon.data).ready() if not publisher else None
         self.status = world.status(self.daemon.status_endpoint)
         self.status.wait(topic="bridge")

@@ -428,7 +428,7 @@ START_TEST(values)
         "content_length_bytes = 5000000000L; max_bandwidth_kbps = 50; supported_diffs = [];\n"
         "headers = ( { name = \"A\"; value = \"b\"; } );\n"
         "tables: ( { name = \"t\"; mode = \"DISTINCT\"; items = [ \"a\", \"b\" ]; fields = [ \"f\" ]; snapshot = 7; buffer_size = 20;\n"
-        "max_frequency = 2.50; topic = \"{table}\"; encoding = \"json\"; },\n"
+        "max_frequency = 2.50; topic = \"{table}\"; encoding = \"msgpack\"; },\n"
         "{ name = \"u\"; group = \"g\"; items = [ \"x y\" ]; schema = \"s\"; max_frequency = 0.1; buffer_size = \"unlimited\"; } ); } );");
     ck_assert_uint_eq(c->publisher.socket.endpoints.n, 2);
     ck_assert_uint_eq(c->publisher.socket.ipc_mode, 0600);
@@ -442,6 +442,7 @@ START_TEST(values)
     ck_assert_str_eq(s->headers[0].value, "b");
     const struct conf_table *t = s->tables;
     ck_assert(t->mode == CONF_MODE_DISTINCT && t->snapshot && t->snapshot_length == 7 && t->has_encoding);
+    ck_assert(t->encoding == CONF_ENCODING_MSGPACK);
     ck_assert_str_eq(t->items.at[1], "b");
     ck_assert_str_eq(t->buffer_size, "20");
     ck_assert_str_eq(t->max_frequency, "2.5");
