@@ -206,7 +206,7 @@ static const struct conf_row session_rows[] = {
     MS(keepalive_ms, 0, "0"),
     MS(idle_ms, 0, "19000"),
     MS(polling_ms, 0, "0"),
-    MS(stalled_ms, 1, "2000"),
+    MS(stalled_ms, 0, "2000"),
     MS(reconnect_ms, 1, "3000"),
     MS(recovery_ms, 1, "15000"),
     MS(connect_ms, 1, "4000"),
