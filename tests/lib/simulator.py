@@ -47,10 +47,17 @@ class Simulator(Process):
 
     # --- asking ---
 
-    def all(self, event, where=None, **keys):
+    def heard(self, event, where=None, **keys):
+        """What it has said so far: what it is about to say may be missing."""
         with self.news:
             found = [e for e in self.events if e["event"] == event and all(e.get(k) == v for k, v in keys.items())]
         return [e for e in found if where is None or where(e)]
+
+    def all(self, event, where=None, **keys):
+        """All that it has to say of what has happened until now."""
+        if self.thread.is_alive() and not self.popen.stdin.closed:
+            self.say("sleep 0")
+        return self.heard(event, where, **keys)
 
     def count(self, event, where=None, **keys):
         return len(self.all(event, where, **keys))
@@ -59,11 +66,11 @@ class Simulator(Process):
         """The COUNT-th event of that kind."""
 
         def enough():
-            return self.count(event, where, **keys) >= count or not self.thread.is_alive()
+            return len(self.heard(event, where, **keys)) >= count or not self.thread.is_alive()
 
         with self.news:
             self.news.wait_for(enough, timeout_s or PATIENCE_S)
-        found = self.all(event, where, **keys)
+        found = self.heard(event, where, **keys)
         if len(found) < count:
             raise Timeout(f"the simulator said {len(found)} of {count} {event} {keys}:\n{self.log()}")
         return found[count - 1]
@@ -103,7 +110,7 @@ class Simulator(Process):
 
     def wait_subscribed(self, item="", count=1):
         def there():
-            return sum(item in e["items"] or not item for e in self.all("subscribed")) >= count
+            return sum(item in e["items"] or not item for e in self.heard("subscribed")) >= count
 
         wait_until(there, f"a subscription to {item!r}")
 
