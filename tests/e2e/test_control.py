@@ -232,7 +232,7 @@ def test_log_level(world):
 BAD = [
     b"", b" ", b"null", b"1", b'"ping"', b"[]", b"{}", b"{", b'{"cmd"', b'{"cmd":"ping"', b'{"cmd":"ping"}}', b'{"cmd":1}',
     b'{"cmd":null}', b'{"cmd":["ping"]}', b'{"cmd":""}', b'{"cmd":"PING"}', b'{"cmd":"pi\\u0000ng"}',
-    b'{"cmd":"ping","extra":1}', b'{"cmd":"rows","limit":0}', b'{"cmd":"rows","limit":1001}', b'{"cmd":"rows","limit":-1}',
+    b'{"cmd":"ping","extra":1}', b'{"cmd":"disconnect","session":"s\\u0000x"}', b'{"cmd":"rows","limit":0}', b'{"cmd":"rows","limit":1001}', b'{"cmd":"rows","limit":-1}',
     b'{"cmd":"rows","limit":1.5}', b'{"cmd":"rows","limit":"10"}', b'{"cmd":"rows","limit":99999999999999999999999}',
     b'{"cmd":"rows","after":"nonsense"}', b'{"cmd":"rows","after":"a/b/c/d"}', b'{"cmd":"rows","after":""}', b'{"cmd":"rows","after":7}',
     b'{"cmd":"rows","session":1}', b'{"cmd":"rows","session":{"a":1}}', b'{"cmd":"connect"}', b'{"cmd":"connect","session":""}',
