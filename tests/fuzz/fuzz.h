@@ -1,22 +1,11 @@
 /* What every fuzz target uses. The input is arbitrary bytes; what must hold for any of them stands in MUST(). */
 #pragma once
 
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "../lib/must.h"
 #include "base/span.h"
 
 /* The target: libFuzzer calls it, or replay.c does. Returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* An abort is how a fuzzer is told; unlike assert() it does not go away with NDEBUG. */
-#define MUST(condition) ((condition) ? (void)0 : fuzz_abort(#condition, __FILE__, __LINE__))
-
-__attribute__((noreturn)) static inline void fuzz_abort(const char *condition, const char *file, int line)
-{
-    fprintf(stderr, "%s:%d: %s does not hold\n", file, line, condition);
-    abort();
-}
 
 /* Takes a byte off the front of *INPUT, 0 once it is empty: for choices that the input makes. */
 static inline unsigned char fuzz_byte(struct span *input)

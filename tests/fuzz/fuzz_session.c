@@ -13,8 +13,8 @@
  *   other        a line of the stream; !.text: the start of one
  *
  * What a transport would not do (bytes on a closed stream…) is left out. */
+#include "../lib/session_model.h"
 #include "fuzz.h"
-#include "session_model.h"
 
 #include "base/escape.h"
 

@@ -5,12 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-struct player_item {
-    struct player_item *next;
-    char *name; /* table/position */
-    bool has_messages, first_row;
-};
-
 static void __attribute__((noreturn, format(printf, 1, 2))) broken(const char *format, ...)
 {
     va_list arguments;
@@ -73,17 +67,13 @@ static void drop_user(void *userdata, void *user)
 
 /* ---- rules ---- */
 
-static struct player_item *find_item(struct player *p, const struct session_table *t, size_t pos)
+static void check_secret(const struct player *p, const char *line)
 {
-    char name[160];
-    snprintf(name, sizeof name, "%s/%zu", t->table->options.name, pos);
-    for (struct player_item *i = p->items; i; i = i->next)
-        if (strcmp(i->name, name) == 0)
-            return i;
-    struct player_item *i = calloc(1, sizeof *i);
-    *i = (struct player_item){.next = p->items, .name = strdup(name), .first_row = true};
-    return p->items = i;
+    if (p->session_id && strlen(p->session_id) > 6 && strstr(line, p->session_id))
+        broken("a whole session id in: %s", line);
 }
+
+/* ---- events and actions as text ---- */
 
 static bool all_changed(const struct table *t, const struct table_update *u)
 {
@@ -92,41 +82,6 @@ static bool all_changed(const struct table *t, const struct table_update *u)
             return false;
     return true;
 }
-
-static void check_update(struct player_item *i, const struct session_event *e)
-{
-    const struct table *t = e->table->table;
-    const struct table_update *u = &e->update;
-    bool command = t->options.mode == TABLE_COMMAND;
-    bool first = command ? u->kseq == 1 && u->command != TABLE_DELETE : i->first_row;
-    if (first && !all_changed(t, u))
-        broken("a first row of %s that says unchanged", i->name);
-    if (command && (u->kseq == 1) != (u->command == TABLE_ADD) && u->command != TABLE_DELETE)
-        broken("%s: kseq %llu with %s", i->name, (unsigned long long)u->kseq, table_command_name(u->command));
-    i->first_row = false;
-}
-
-static void check_rules(struct player *p, const struct session_event *e)
-{
-    if (!e->item)
-        return;
-    struct player_item *i = find_item(p, e->table, e->item->pos);
-    if (e->kind == SESSION_EVENT_GAP && !i->has_messages)
-        broken("a gap for %s, which had no message since the last one", i->name);
-    if (e->kind == SESSION_EVENT_UPDATE)
-        check_update(i, e);
-    if (e->kind == SESSION_EVENT_GAP || e->kind == SESSION_EVENT_CLEAR)
-        i->first_row = true;
-    i->has_messages = e->kind != SESSION_EVENT_GAP;
-}
-
-static void check_secret(const struct player *p, const char *line)
-{
-    if (p->session_id && strlen(p->session_id) > 6 && strstr(line, p->session_id))
-        broken("a whole session id in: %s", line);
-}
-
-/* ---- events and actions as text ---- */
 
 static void put_update(struct buf *out, const struct session_event *e)
 {
@@ -261,6 +216,7 @@ struct session_options player_defaults(void)
 void player_init(struct player *p, const struct session_options *options)
 {
     *p = (struct player){.now = 1000};
+    session_model_init(&p->model);
     if (session_new(options, 4711, &p->session) < 0)
         broken("no session");
 }
@@ -272,12 +228,7 @@ void player_done(struct player *p)
     free(p->events.at);
     free(p->actions.at);
     free(p->session_id);
-    while (p->items) {
-        struct player_item *i = p->items;
-        p->items = i->next;
-        free(i->name);
-        free(i);
-    }
+    session_model_done(&p->model);
     *p = (struct player){0};
 }
 
@@ -294,7 +245,7 @@ static bool drain_events(struct player *p)
     while (session_next_event(p->session, p->now, &e)) {
         AUTO_BUF struct buf out = BUF_INIT(SIZE_MAX / 2);
         put_event(&out, &e);
-        check_rules(p, &e);
+        session_model_event(&p->model, &e);
         check_secret(p, buf_text(&out));
         lines_add(&p->events, strdup(buf_text(&out)));
         e = (struct session_event){0};
@@ -322,8 +273,10 @@ void player_drain(struct player *p)
 {
     for (int i = 0; i < 10000; i++) {
         bool events = drain_events(p), actions = drain_actions(p);
-        if (!events && !actions)
+        if (!events && !actions) {
+            session_model_rows(&p->model);
             return;
+        }
     }
     broken("events and actions without end");
 }

@@ -1,23 +1,20 @@
 /* A session without a network: what happens to it is told here, what it wants and what comes out is kept as lines of text. Aborts where a rule that
- * holds always is broken: two gaps without a message between, a first row with an unchanged field, a deadline that stays
- * in the past, a whole session id in what people read. */
+ * holds always is broken: those of session_model.h, events and actions without end, a whole session id in what people read. */
 #pragma once
 
-#include "proto/session.h"
+#include "session_model.h"
 
 struct player_lines {
     char **at; /* owned, as are the lines */
     size_t n, cap;
 };
 
-struct player_item;
-
 struct player {
     struct session *session;
     uint64_t now;                        /* ms; set by the owner, never back */
     struct player_lines events, actions; /* since player_forget() */
     bool stream_gone, control_gone;      /* the session asked for their end: no more bytes of them */
-    struct player_item *items;           /* what the rules need to remember */
+    struct session_model model;          /* what the rules need to remember */
     char *session_id;                    /* of the last CONOK that was fed; owned */
 };
 
