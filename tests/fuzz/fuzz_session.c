@@ -13,10 +13,9 @@
  *   other        a line of the stream; !.text: the start of one
  *
  * What a transport would not do (bytes on a closed stream…) is left out. */
+#include "../lib/request_model.h"
 #include "../lib/session_model.h"
 #include "fuzz.h"
-
-#include "base/escape.h"
 
 enum {
     EVENTS_MAX = 1 << 20, /* in one go: more can only be an endless loop */
@@ -27,112 +26,20 @@ enum {
 struct world {
     struct session *session;
     struct session_model model;
+    struct request_model requests;
     uint64_t now;
     enum { CLOSED, OPENING, OPEN } stream;
     bool websocket, polls, control, held, asked, by_hand, keep;
     size_t chunk_bytes;
     size_t n_tables;
-    uint64_t request_id, sub_id, recovery_from;
     uint64_t awaited; /* outcomes */
 };
 
 /* ---- what it asks for ---- */
 
-/* The parameter NAME= of a request's line. */
-static bool parameter(struct span line, const char *name, struct span *ret)
-{
-    struct span pair, key;
-    while (span_cut(&line, '&', &pair))
-        if (span_cut(&pair, '=', &key) && span_is(key, name)) {
-            *ret = pair;
-            return true;
-        }
-    return false;
-}
-
-static void check_parameters(struct span line)
-{
-    struct span pair, key;
-    while (span_cut(&line, '&', &pair)) {
-        char decoded[4096];
-        MUST(span_cut(&pair, '=', &key) && span_starts(key, SPAN("LS_")));
-        MUST(pair.len < sizeof decoded && escape_unpercent(decoded, pair) >= 0);
-        for (size_t i = 0; i < pair.len; i++)
-            MUST(pair.at[i] > ' ' && pair.at[i] < 0x7f && pair.at[i] != '+');
-    }
-}
-
-static void check_control_line(struct world *w, struct span line)
-{
-    struct span value, operation;
-    uint64_t number;
-    check_parameters(line);
-    MUST(parameter(line, "LS_reqId", &value) && span_to_u64(value, UINT64_MAX, &number) &&
-         number > w->request_id);
-    w->request_id = number;
-    MUST(parameter(line, "LS_op", &operation));
-    if (!span_is(operation, "add"))
-        return;
-    MUST(parameter(line, "LS_subId", &value) && span_to_u64(value, UINT64_MAX, &number) &&
-         number == w->sub_id + 1);
-    w->sub_id = number;
-}
-
-static void check_control(struct world *w, struct span body)
-{
-    struct span line;
-    MUST(body.len);
-    while (span_cut(&body, '\n', &line)) {
-        MUST(!body.at || (line.len && line.at[line.len - 1] == '\r'));
-        if (body.at)
-            line.len--;
-        check_control_line(w, line);
-    }
-}
-
-static void check_bind(struct world *w, struct span body)
-{
-    struct span value;
-    uint64_t from;
-    check_parameters(body);
-    MUST(parameter(body, "LS_session", &value) && value.len);
-    if (!parameter(body, "LS_recovery_from", &value))
-        return;
-    /* What we have never gets less within a session. */
-    MUST(span_to_u64(value, UINT64_MAX, &from) && from >= w->recovery_from);
-    w->recovery_from = from;
-}
-
-static void check_request(struct world *w, struct span name, struct span body)
-{
-    if (span_is(name, "control")) {
-        check_control(w, body);
-    } else if (span_is(name, "bind_session")) {
-        check_bind(w, body);
-    } else if (span_is(name, "heartbeat")) {
-        check_parameters(body);
-    } else {
-        MUST(span_is(name, "create_session") && span_starts(body, SPAN("LS_cid=")));
-        check_parameters(body);
-        w->sub_id = w->recovery_from = 0;
-    }
-}
-
-static void check_message(struct world *w, struct span message)
-{
-    struct span name;
-    span_cut(&message, '\n', &name);
-    if (!message.at) {
-        MUST(span_is(name, "wsok"));
-        return;
-    }
-    MUST(name.len && name.at[name.len - 1] == '\r');
-    name.len--;
-    check_request(w, name, message);
-}
-
 static void on_action(struct world *w, const struct session_action *a)
 {
+    request_model_action(&w->requests, a);
     switch (a->kind) {
     case SESSION_ASK_CREDENTIALS:
         MUST(w->stream == CLOSED);
@@ -142,22 +49,16 @@ static void on_action(struct world *w, const struct session_action *a)
         MUST(w->stream == CLOSED);
         w->stream = OPENING;
         w->websocket = a->websocket;
-        if (!a->websocket)
-            check_request(w, span_of(a->name), a->body);
         break;
-    case SESSION_SEND:
-        MUST(w->stream == OPEN && w->websocket);
-        check_message(w, a->body);
-        break;
+    case SESSION_SEND: MUST(w->stream == OPEN && w->websocket); break;
     case SESSION_CLOSE: w->stream = CLOSED; break;
     case SESSION_CONTROL:
         MUST(!w->control && !w->websocket && (w->polls || w->stream == OPEN));
-        check_request(w, span_of(a->name), a->body);
         w->control = true;
         break;
     case SESSION_CONTROL_ABANDON: w->control = false; break;
     case SESSION_FAREWELL:
-    case SESSION_HEARTBEAT: check_request(w, span_of(a->name), a->body); break;
+    case SESSION_HEARTBEAT: break;
     }
 }
 

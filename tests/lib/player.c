@@ -261,6 +261,7 @@ static bool drain_actions(struct player *p)
     while (session_next_action(p->session, p->now, &a)) {
         AUTO_BUF struct buf out = BUF_INIT(SIZE_MAX / 2);
         put_action(&out, &a);
+        request_model_action(&p->asked, &a);
         lines_add(&p->actions, strdup(buf_text(&out)));
         p->stream_gone = a.kind == SESSION_CLOSE || (p->stream_gone && a.kind != SESSION_OPEN);
         p->control_gone = a.kind == SESSION_CONTROL_ABANDON || (p->control_gone && a.kind != SESSION_CONTROL);

@@ -1,7 +1,8 @@
 /* A session without a network: what happens to it is told here, what it wants and what comes out is kept as lines of text. Aborts where a rule that
- * holds always is broken: those of session_model.h, events and actions without end, a whole session id in what people read. */
+ * holds always is broken: those of session_model.h and request_model.h, events and actions without end, a whole session id in what people read. */
 #pragma once
 
+#include "request_model.h"
 #include "session_model.h"
 
 struct player_lines {
@@ -15,7 +16,8 @@ struct player {
     struct player_lines events, actions; /* since player_forget() */
     bool stream_gone, control_gone;      /* the session asked for their end: no more bytes of them */
     struct session_model model;          /* what the rules need to remember */
-    char *session_id;                    /* of the last CONOK that was fed; owned */
+    struct request_model asked;
+    char *session_id; /* of the last CONOK that was fed; owned */
 };
 
 /* The settings' defaults (INTERFACE.md), over HTTP. */
