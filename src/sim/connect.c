@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "sim/adapter.h"
+#include "sim/dialect.h"
 #include "sim/encode.h"
 #include "sim/http.h"
 #include "sim/json.h"
@@ -25,9 +26,7 @@ static void refuse(struct conn *c, const char *request, int code, const char *te
     AUTO_BUF struct buf line = BUF_INIT(65536);
     AUTO_BUF struct buf event = BUF_INIT(65536);
 
-    buf_printf(&line, "CONERR,%d,", code);
-    encode_argument(&line, span_of(text));
-    buf_add_text(&line, "\r\n");
+    dialect_tlcp.refusal(&line, code, span_of(text));
     if (c->ws)
         conn_add_lines(c, buf_span(&line));
     else
@@ -142,16 +141,6 @@ static int fault_of_create(struct conn *c, uint64_t version, const struct params
     return c->session ? 69 : 0;
 }
 
-static void take_bandwidth(struct session *s, const struct params *p)
-{
-    struct span bandwidth = params_text(p, "LS_requested_max_bandwidth");
-
-    if (bandwidth.len == 0)
-        return;
-    free(s->bandwidth);
-    s->bandwidth = memory_dup(bandwidth);
-}
-
 void connect_create(struct conn *c, uint64_t version, struct span lines)
 {
     CLEANUP(params_done) struct params p = {0};
@@ -172,10 +161,10 @@ void connect_create(struct conn *c, uint64_t version, struct span lines)
     }
     read_binding(c, &p, &binding);
     set = params_text(&p, "LS_adapter_set");
-    s = session_new(c->sim, set.len > 0 ? set : SPAN("DEFAULT"));
+    s = session_new(c->sim, &dialect_tlcp, set.len > 0 ? set : SPAN("DEFAULT"));
     s->no_cons = binding.reduce_head;
     s->diffs = read_diffs(c->sim, &p);
-    take_bandwidth(s, &p);
+    session_constrain(s, params_text(&p, "LS_requested_max_bandwidth"));
     emit_created(s, c, &p);
     session_bind(s, c, &binding);
 }

@@ -119,17 +119,7 @@ static void reconf(struct control *r)
 
 static void constrain(struct control *r)
 {
-    struct span bandwidth = params_text(r->params, "LS_requested_max_bandwidth");
-    struct session *s = r->session;
-    AUTO_BUF struct buf line = BUF_INIT(65536);
-
-    if (bandwidth.len > 0) {
-        free(s->bandwidth);
-        s->bandwidth = memory_dup(bandwidth);
-    }
-    buf_printf(&line, "CONS,%s\r\n", s->bandwidth);
-    if (!s->no_cons)
-        session_say(s, buf_span(&line));
+    session_constrain(r->session, params_text(r->params, "LS_requested_max_bandwidth"));
 }
 
 static void force_rebind(struct control *r)

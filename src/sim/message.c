@@ -6,7 +6,7 @@
 
 #include "sim/adapter.h"
 #include "sim/conn.h"
-#include "sim/encode.h"
+#include "sim/dialect.h"
 #include "sim/json.h"
 #include "sim/memory.h"
 #include "sim/session.h"
@@ -59,16 +59,12 @@ static void note(struct session *s, const struct text *sequence, uint64_t prog, 
 {
     AUTO_BUF struct buf line = BUF_INIT(CONN_MAX_INPUT);
     AUTO_BUF struct buf event = BUF_INIT(CONN_MAX_INPUT);
+    struct span name = sequence ? text_span(sequence) : SPAN("*");
     char *made = NULL;
 
-    buf_printf(&line, "%s,%.*s,%" PRIu64 ",", code == 0 ? "MSGDONE" : "MSGFAIL",
-               SPAN_ARG(sequence ? text_span(sequence) : SPAN("*")), prog);
-    if (code != 0)
-        buf_printf(&line, "%d,", code);
-    encode_argument(&line, text);
-    buf_add_text(&line, "\r\n");
+    s->dialect->outcome(&line, name, prog, code, text);
     if (session_event(s, &event, code == 0 ? "msgdone" : "msgfail")) {
-        json_text(&event, "sequence", sequence ? text_span(sequence) : SPAN("*"));
+        json_text(&event, "sequence", name);
         json_count(&event, "prog", prog);
         if (code != 0)
             json_number(&event, "code", code);

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "sim/encode.h"
+#include "sim/dialect.h"
 #include "sim/http.h"
 #include "sim/json.h"
 #include "sim/memory.h"
@@ -28,13 +28,14 @@ struct old_session {
     uint64_t told_us; /* the last time */
 };
 
-struct session *session_new(struct sim *sim, struct span adapter_set)
+struct session *session_new(struct sim *sim, const struct dialect *dialect, struct span adapter_set)
 {
     struct session *s = memory_get(sizeof(*s));
     char id[40];
 
     snprintf(id, sizeof(id), "S%016" PRIx64 "T%07u", rng_next(&sim->rng), sim->n_sessions + 1);
     s->sim = sim;
+    s->dialect = dialect;
     s->id = memory_dup(span_of(id));
     s->number = ++sim->n_sessions;
     s->adapter_set = memory_dup(adapter_set);
@@ -171,7 +172,7 @@ static void start_timers(struct session *s)
     if (s->binding.polling)
         return;
     sim_timer(s->sim, &s->probe_timer, now + s->binding.keepalive_ms * 1000, on_probe, s);
-    if (s->sim->options.sync_ms > 0 && s->binding.send_sync)
+    if (s->sim->options.sync_ms > 0 && s->binding.send_sync && s->dialect->tells_of_subs)
         sim_timer(s->sim, &s->sync_timer, now + s->sim->options.sync_ms * 1000, on_sync, s);
 }
 
@@ -241,24 +242,6 @@ static uint64_t start_of_recovery(struct session *s)
     return from - back + 1 < s->history.first ? s->history.first - 1 : from - back;
 }
 
-static void add_head(struct session *s, struct buf *head)
-{
-    const struct sim_options *o = &s->sim->options;
-    uint64_t life_ms = s->binding.polling ? s->binding.idle_ms : s->binding.keepalive_ms;
-
-    buf_printf(head, "CONOK,%s,%" PRIu64 ",%" PRIu64 ",%s\r\n", s->id, o->request_limit_bytes, life_ms,
-               o->control_link);
-    if (!s->binding.reduce_head) {
-        buf_add_text(head, "SERVNAME,");
-        encode_argument(head, span_of(o->server_name));
-        buf_printf(head, "\r\nCLIENTIP,%s\r\n", s->conn->peer);
-    }
-    for (uint64_t i = 0; i < o->preamble_lines && !s->conn->ws && !s->binding.polling; i++)
-        buf_add_text(head, "NOOP,sending placeholder data\r\n");
-    if (!s->no_cons)
-        buf_printf(head, "CONS,%s\r\n", s->bandwidth);
-}
-
 /* Takes the stream from the connection that has it, for C. */
 static void leave_connection(struct session *s, const struct conn *c)
 {
@@ -291,7 +274,7 @@ void session_bind(struct session *s, struct conn *c, const struct binding *bindi
     prog = s->binding.recovery ? start_of_recovery(s) : s->sent;
     if (!c->ws)
         http_begin_stream(c);
-    add_head(s, &head);
+    s->dialect->head(&head, s);
     if (s->binding.recovery)
         buf_printf(&head, "PROG,%" PRIu64 "\r\n", prog);
     emit_bound(s, prog);
@@ -304,6 +287,19 @@ void session_bind(struct session *s, struct conn *c, const struct binding *bindi
     if (sim->faults.cut_ms > 0)
         sim_timer(sim, &c->cut_timer, sim_now_us(sim) + sim->faults.cut_ms * 1000, on_stream_too_old, c);
     session_wake(s);
+}
+
+void session_constrain(struct session *s, struct span bandwidth)
+{
+    AUTO_BUF struct buf line = BUF_INIT(65536);
+
+    if (bandwidth.len > 0) {
+        free(s->bandwidth);
+        s->bandwidth = memory_dup(bandwidth);
+    }
+    buf_printf(&line, "CONS,%s\r\n", s->bandwidth);
+    if (!s->no_cons && s->dialect->tells_of_subs)
+        session_say(s, buf_span(&line));
 }
 
 void session_say(struct session *s, struct span line)
@@ -326,13 +322,13 @@ static void end_response(struct conn *c)
 
 void session_loop(struct session *s, uint64_t delay_ms, bool close)
 {
+    AUTO_BUF struct buf line = BUF_INIT(100);
     struct conn *c = s->conn;
-    char line[40];
 
     if (!c)
         return;
-    snprintf(line, sizeof(line), "LOOP,%" PRIu64 "\r\n", delay_ms);
-    session_say(s, span_of(line));
+    s->dialect->loop(&line, delay_ms, s->binding.polling);
+    session_say(s, buf_span(&line));
     unbound(s, "loop");
     if (close)
         c->close_after = true;
@@ -391,32 +387,31 @@ void session_tell(struct sim *sim, struct span id)
     old->told_us = sim_now_us(sim);
 }
 
-static void say_end(struct session *s, int code, const char *message)
+void session_end(struct session *s, int code, const char *message, const char *cause)
 {
     AUTO_BUF struct buf line = BUF_INIT(65536);
 
-    buf_printf(&line, "END,%d,", code);
-    encode_argument(&line, span_of(message));
-    buf_add_text(&line, "\r\n");
-    session_say(s, buf_span(&line));
+    if (message)
+        s->dialect->end(&line, code, span_of(message));
+    session_end_saying(s, buf_span(&line), cause);
 }
 
-void session_end(struct session *s, int code, const char *message, const char *cause)
+void session_end_saying(struct session *s, struct span last, const char *cause)
 {
     struct sim *sim = s->sim;
     struct conn *c = s->conn;
 
     if (!map_remove(&sim->sessions_by_id, span_of(s->id)))
         return;
-    if (c && message)
-        say_end(s, code, message);
+    if (c && last.len > 0)
+        session_say(s, last);
     if (c)
         c->session = NULL;
     s->conn = NULL;
     subscription_free_all(s);
     message_free_all(s);
     emit(s, "ended", cause);
-    remember(sim, s, c && message);
+    remember(sim, s, c && last.len > 0);
     s->probe_timer = sd_event_source_disable_unref(s->probe_timer);
     s->sync_timer = sd_event_source_disable_unref(s->sync_timer);
     s->life_timer = sd_event_source_disable_unref(s->life_timer);
@@ -424,7 +419,7 @@ void session_end(struct session *s, int code, const char *message, const char *c
     s->inactivity_timer = sd_event_source_disable_unref(s->inactivity_timer);
     list_remove(&s->link);
     list_append(&sim->dead_sessions, &s->link);
-    if (c && message)
+    if (c && last.len > 0)
         end_response(c);
 }
 

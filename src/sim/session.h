@@ -13,6 +13,7 @@
 
 struct buf;
 struct conn;
+struct dialect;
 struct sim;
 
 /* Data notifications that may wait to be sent; beyond that updates are dropped, which OV tells. */
@@ -36,13 +37,14 @@ struct binding {
 
 struct session {
     struct sim *sim;
-    struct list link;  /* in the sim's list, or among the dead */
-    char *id;          /* owned */
-    unsigned number;   /* the first session of this run is 1 */
-    char *adapter_set; /* owned */
-    char *bandwidth;   /* owned: what CONS says */
-    bool no_cons;      /* LS_reduce_head on create holds for the whole session */
-    unsigned diffs;    /* enum encode_diffs */
+    const struct dialect *dialect; /* in which its lines are written */
+    struct list link;              /* in the sim's list, or among the dead */
+    char *id;                      /* owned */
+    unsigned number;               /* the first session of this run is 1 */
+    char *adapter_set;             /* owned */
+    char *bandwidth;               /* owned: what CONS says */
+    bool no_cons;                  /* LS_reduce_head on create holds for the whole session */
+    unsigned diffs;                /* enum encode_diffs */
 
     struct conn *conn; /* NULL while unbound */
     struct binding binding;
@@ -66,7 +68,7 @@ struct session {
     bool wake; /* there may be something to send */
 };
 
-struct session *session_new(struct sim *sim, struct span adapter_set);
+struct session *session_new(struct sim *sim, const struct dialect *dialect, struct span adapter_set);
 struct session *session_find(const struct sim *sim, struct span id);
 /* Frees one that has ended. */
 void session_free(struct session *s);
@@ -82,6 +84,8 @@ void session_loop(struct session *s, uint64_t delay_ms, bool close);
 
 /* Ends it. With a MESSAGE, END is sent if it is bound; without, its stream falls silent. CAUSE is for the events. */
 void session_end(struct session *s, int code, const char *message, const char *cause);
+/* The same with LAST, whole lines, in place of END; an empty one leaves the stream silent. */
+void session_end_saying(struct session *s, struct span last, const char *cause);
 
 /* Whether a session with that ID lived once; *RET_TOLD: how often its client was told that it does not any more. */
 bool session_was(const struct sim *sim, struct span id, unsigned *ret_told);
@@ -97,7 +101,10 @@ bool session_event(struct session *s, struct buf *b, const char *kind);
 /* Closes it; the text is *owned* by the caller. */
 char *session_event_end(struct buf *b);
 
-/* Sends a line that does not count, such as CONS, where it is bound. */
+/* Constrains it to so many kbps (an empty BANDWIDTH: as before), and says so. */
+void session_constrain(struct session *s, struct span bandwidth);
+
+/* Sends a line that does not count, such as PROBE, where it is bound. */
 void session_say(struct session *s, struct span line);
 
 /* Asks for session_pump() at the end of this turn. */

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "sim/encode.h"
+#include "sim/dialect.h"
 #include "sim/hold.h"
 #include "sim/json.h"
 #include "sim/memory.h"
@@ -56,28 +56,37 @@ void subscription_free_all(struct session *s)
 
 /* --- notifications --- */
 
-/* Appends a notification without content: TAG,subId[,pos[,number]]. */
-static void note(struct subscription *sub, const struct sub_item *si, const char *tag, const char *kind,
-                 const uint64_t *number)
+/* Appends a notification about an item. */
+static void note(const struct sub_item *si, const char *tag, const char *kind, const uint64_t *number)
 {
+    struct session *s = si->sub->session;
     AUTO_BUF struct buf line = BUF_INIT(4096);
     AUTO_BUF struct buf event = BUF_INIT(65536);
     char *text = NULL;
 
-    buf_printf(&line, "%s,%" PRIu64, tag, sub->id);
-    if (si)
-        buf_printf(&line, ",%zu", si->pos);
-    if (number)
-        buf_printf(&line, ",%" PRIu64, *number);
-    buf_add_text(&line, "\r\n");
-    if (session_event(sub->session, &event, kind)) {
-        json_count(&event, "sub", sub->id);
-        if (si) {
-            json_text(&event, "item", si->item->name);
-            json_count(&event, "pos", si->pos);
-        }
+    s->dialect->mark(&line, si->sub->id, si->pos, tag, number);
+    if (session_event(s, &event, kind)) {
+        json_count(&event, "sub", si->sub->id);
+        json_text(&event, "item", si->item->name);
+        json_count(&event, "pos", si->pos);
         if (number)
             json_count(&event, "lost", *number);
+        text = session_event_end(&event);
+    }
+    session_note(s, buf_span(&line), text);
+}
+
+static void note_unsub(const struct subscription *sub)
+{
+    AUTO_BUF struct buf line = BUF_INIT(4096);
+    AUTO_BUF struct buf event = BUF_INIT(4096);
+    char *text = NULL;
+
+    if (!sub->session->dialect->tells_of_subs)
+        return;
+    buf_printf(&line, "UNSUB,%" PRIu64 "\r\n", sub->id);
+    if (session_event(sub->session, &event, "unsub")) {
+        json_count(&event, "sub", sub->id);
         text = session_event_end(&event);
     }
     session_note(sub->session, buf_span(&line), text);
@@ -92,6 +101,8 @@ static void note_sub(struct subscription *sub)
     AUTO_BUF struct buf event = BUF_INIT(65536);
     char *text = NULL;
 
+    if (!sub->session->dialect->tells_of_subs)
+        return;
     f->wrong_counts = false;
     buf_printf(&line, "%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64, sub->mode == MODE_COMMAND ? "SUBCMD" : "SUBOK",
                sub->id, items, fields);
@@ -114,6 +125,8 @@ static void note_conf(struct subscription *sub)
     AUTO_BUF struct buf event = BUF_INIT(4096);
     char frequency[32] = "unlimited", *text = NULL;
 
+    if (!sub->session->dialect->tells_of_subs)
+        return;
     if (sub->interval_us > 0)
         snprintf(frequency, sizeof(frequency), "%.*f", 1000000 % sub->interval_us ? 3 : 1,
                  1000000.0 / (double)sub->interval_us);
@@ -172,9 +185,8 @@ void subscription_send(struct sub_item *si, struct row *row)
     struct subscription *sub = si->sub;
     AUTO_BUF struct buf line = BUF_INIT(64U << 20);
 
-    buf_printf(&line, "U,%" PRIu64 ",%zu,", sub->id, si->pos);
-    encode_values(&line, si->any ? &si->last : NULL, row, sub->session->diffs);
-    buf_add_text(&line, "\r\n");
+    sub->session->dialect->update(&line, sub->id, si->pos, si->any ? &si->last : NULL, row,
+                                  sub->session->diffs);
     session_note(sub->session, buf_span(&line), update_event(si, row));
     row_done(&si->last);
     si->last = *row;
@@ -188,7 +200,7 @@ static void note_lost(struct sub_item *si)
     if (lost == 0 || session_full(si->sub->session))
         return;
     si->lost = 0;
-    note(si->sub, si, "OV", "lost", &lost);
+    note(si, "OV", "lost", &lost);
 }
 
 void subscription_lost(struct sub_item *si, uint64_t count)
@@ -204,7 +216,7 @@ void subscription_eos(struct sub_item *si)
     if (!si->sub->snapshot || si->snapshot_over || mode == MODE_MERGE || mode == MODE_RAW)
         return;
     si->snapshot_over = true;
-    note(si->sub, si, "EOS", "eos", NULL);
+    note(si, "EOS", "eos", NULL);
 }
 
 /* --- updates --- */
@@ -273,7 +285,7 @@ void subscription_clear(struct sub_item *si, const struct row *nulls)
         row = projected(si, nulls);
         subscription_send(si, &row);
     } else if (si->sub->mode != MODE_RAW) {
-        note(si->sub, si, "CS", "clear", NULL);
+        note(si, "CS", "clear", NULL);
     }
 }
 
@@ -477,7 +489,7 @@ int subscription_add(struct session *s, const struct subscription_request *r, co
 void subscription_delete(struct subscription *sub)
 {
     emit_subscribed(sub, "unsubscribed");
-    note(sub, NULL, "UNSUB", "unsub", NULL);
+    note_unsub(sub);
     free_subscription(sub);
 }
 
