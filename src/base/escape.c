@@ -56,6 +56,48 @@ ptrdiff_t escape_unpercent(char *out, struct span s)
     return to - out;
 }
 
+/* The code unit of the \uXXXX at the front of S, or -1. */
+static int32_t unit_at(struct span s)
+{
+    int32_t unit = 0;
+    if (s.len < 6 || s.at[0] != '\\' || s.at[1] != 'u')
+        return -1;
+    for (size_t i = 2; i < 6; i++) {
+        int digit = hex_value(s.at[i]);
+        if (digit < 0)
+            return -1;
+        unit = unit << 4 | digit;
+    }
+    return unit;
+}
+
+int32_t escape_take_unicode(struct span *s)
+{
+    int32_t unit = unit_at(*s);
+    if (unit < 0)
+        return -1;
+    *s = span_from(*s, 6);
+    int32_t low = unit >= 0xd800 && unit <= 0xdbff ? unit_at(*s) : -1;
+    if (low < 0xdc00 || low > 0xdfff)
+        return unit;
+    *s = span_from(*s, 6);
+    return 0x10000 + ((unit & 0x3ff) << 10 | (low & 0x3ff));
+}
+
+size_t utf8_put(char *out, uint32_t c)
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const unsigned char leads[] = {[2] = 0xc0, [3] = 0xe0, [4] = 0xf0};
+    for (size_t i = n - 1; i > 0; i--, c >>= 6)
+        out[i] = (char)(0x80 | (c & 0x3f));
+    out[0] = (char)(leads[n] | c);
+    return n;
+}
+
 /* One sequence at the start of S: its length when well formed, else the negated length of its maximal subpart. */
 static int utf8_step(struct span s)
 {

@@ -11,6 +11,13 @@ void escape_percent(struct buf *out, struct span s);
  * Returns the number of bytes written, or -1 where a '%' is not followed by two hex digits. */
 ptrdiff_t escape_unpercent(char *out, struct span s);
 
+/* Takes a \uXXXX, or the two of a surrogate pair, off the front of *S. Returns the code point, a lone surrogate as it is, or -1 when there is
+ * none (*S is then untouched). */
+int32_t escape_take_unicode(struct span *s);
+
+/* Writes the UTF-8 of C, at most 4 bytes, to OUT; a surrogate gets three like its neighbours. Returns the number of bytes. */
+size_t utf8_put(char *out, uint32_t c);
+
 /* The length in bytes of the longest well-formed start of S (Unicode 15, table 3-7). */
 size_t utf8_valid_length(struct span s);
 

@@ -27,43 +27,6 @@ static bool take(struct reader *r, char c)
     return true;
 }
 
-/* Four hex digits at AT, or -1. */
-static int hex4(const char *at)
-{
-    int value = 0;
-    for (int i = 0; i < 4; i++) {
-        char c = at[i];
-        if (c >= '0' && c <= '9')
-            value = value << 4 | (c - '0');
-        else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
-            value = value << 4 | ((c | 0x20) - 'a' + 10);
-        else
-            return -1;
-    }
-    return value;
-}
-
-/* The code unit of the escape \uXXXX at the front of S, or -1. */
-static int unit_at(struct span s)
-{
-    return s.len >= 6 && s.at[0] == '\\' && s.at[1] == 'u' ? hex4(s.at + 2) : -1;
-}
-
-/* The bytes of a code point; a surrogate gets three like its neighbours. */
-static size_t put_code_point(char *to, unsigned c)
-{
-    if (c < 0x80) {
-        to[0] = (char)c;
-        return 1;
-    }
-    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    static const unsigned lead[] = {[2] = 0xc0, [3] = 0xe0, [4] = 0xf0};
-    for (size_t i = n - 1; i > 0; i--, c >>= 6)
-        to[i] = (char)(0x80 | (c & 0x3f));
-    to[0] = (char)(lead[n] | c);
-    return n;
-}
-
 /* Decodes the escape at the front of S into TO. Returns its length in S, or 0 when it is none. */
 static size_t take_escape(struct span s, char **to)
 {
@@ -74,16 +37,12 @@ static size_t take_escape(struct span s, char **to)
         *(*to)++ = c;
         return 2;
     }
-    int unit = unit_at(s);
-    if (unit < 0)
+    struct span rest = s;
+    int32_t code_point = escape_take_unicode(&rest);
+    if (code_point < 0)
         return 0;
-    int low = unit >= 0xd800 && unit <= 0xdbff ? unit_at(span_from(s, 6)) : -1;
-    if (low < 0xdc00 || low > 0xdfff) {
-        *to += put_code_point(*to, (unsigned)unit);
-        return 6;
-    }
-    *to += put_code_point(*to, 0x10000u + (((unsigned)unit & 0x3ff) << 10 | ((unsigned)low & 0x3ff)));
-    return 12;
+    *to += utf8_put(*to, (uint32_t)code_point);
+    return s.len - rest.len;
 }
 
 /* What stands between the quotes, decoded; never longer than it was. */

@@ -2,8 +2,6 @@
 
 #include <errno.h>
 
-#include "base/escape.h"
-#include "proto/delta.h"
 #include "proto/diff.h"
 #include "proto/limits.h"
 
@@ -330,14 +328,14 @@ static int resolve(struct table *t, const struct delta *delta, const struct cell
         *ret = SPAN_EMPTY;
         return 0;
     }
-    if (delta->kind == DELTA_VALUE && (!delta->text.len || !memchr(delta->text.at, '%', delta->text.len))) {
+    if (delta->kind == DELTA_VALUE && delta_is_plain(t->options.syntax, delta->text)) {
         *ret = delta->text;
         return 0;
     }
     buf_clear(&t->decoded);
     if (buf_reserve(&t->decoded, delta->text.len) < 0)
         return -ENOMEM;
-    ptrdiff_t n = escape_unpercent(t->decoded.at, delta->text);
+    ptrdiff_t n = delta_decode(t->options.syntax, t->decoded.at, delta->text);
     if (n < 0) {
         *ret_why = "a '%' without two hex digits";
         return TABLE_BAD;
@@ -370,7 +368,7 @@ static int apply_values(struct table *t, struct item *item, struct span values, 
     size_t field = 0;
     struct delta delta;
     int r;
-    while ((r = delta_next(&values, t->n_fields - field, &delta)) == 0) {
+    while ((r = delta_next(t->options.syntax, &values, t->n_fields - field, &delta)) == 0) {
         if (delta.kind != DELTA_UNCHANGED) {
             r = apply_field(t, item->base, field, &delta, ret_why);
             if (r != 0)

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "proto/delta.h"
 
 enum table_mode { TABLE_MERGE, TABLE_DISTINCT, TABLE_COMMAND, TABLE_RAW };
 
@@ -60,6 +61,7 @@ struct item {
 struct table_options {
     const char *name;
     enum table_mode mode;
+    enum delta_syntax syntax;                /* of its values */
     const char *group, *schema;              /* as sent */
     size_t n_items, n_fields;                /* 0: unknown until SUBOK */
     const char *data_adapter, *selector;     /* NULL: not sent */

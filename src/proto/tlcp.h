@@ -62,7 +62,8 @@ struct tlcp_message {
         uint64_t request_id;                         /* REQOK REQERR; 0: none */
         uint64_t seconds, delay_ms, count, msg_prog; /* SYNC LOOP PROG MSG… */
     };
-    int code; /* 'i' */
+    int code;     /* 'i' */
+    bool no_code; /* an END of text mode that told none */
     struct span texts
         [TLCP_MAX_TEXTS]; /* 't' in order: session id and control link; frequency and filtering; sequence */
     struct span rest;     /* 'r': message, name, values, response */

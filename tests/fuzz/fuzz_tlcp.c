@@ -32,7 +32,7 @@ static void fuzz_values(struct span values, size_t n_fields)
     size_t left = n_fields;
     struct delta delta;
     int r;
-    while ((r = delta_next(&rest, left, &delta)) == 0) {
+    while ((r = delta_next(DELTA_TLCP, &rest, left, &delta)) == 0) {
         MUST(delta.fields >= 1 && delta.fields <= left);
         MUST(delta.kind == DELTA_UNCHANGED || delta.fields == 1);
         MUST(lies_in(delta.text, values));

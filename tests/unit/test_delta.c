@@ -6,14 +6,14 @@
 
 /* Takes VALUES apart for FIELDS fields and writes down what they say: U3 three unchanged, N null, V(text), P(text), T(text); then E at the end or
  * ! where it is bad. */
-static void expect(const char *values, size_t fields, const char *want)
+static void expect_in(enum delta_syntax syntax, const char *values, size_t fields, const char *want)
 {
     AUTO_BUF struct buf out = BUF_INIT(1000);
     struct span rest = span_of(values);
     struct delta d;
     size_t field = 0;
     int r;
-    while ((r = delta_next(&rest, fields - field, &d)) == 0) {
+    while ((r = delta_next(syntax, &rest, fields - field, &d)) == 0) {
         ck_assert_uint_ge(d.fields, 1);
         field += d.fields;
         ck_assert_uint_le(field, fields);
@@ -31,6 +31,11 @@ static void expect(const char *values, size_t fields, const char *want)
     buf_add_text(&out, r == DELTA_END ? "E" : "!");
     ck_assert_msg(span_is(buf_span(&out), want), "'%s' for %zu: %s, not %s", values, fields, buf_text(&out),
                   want);
+}
+
+static void expect(const char *values, size_t fields, const char *want)
+{
+    expect_in(DELTA_TLCP, values, fields, want);
 }
 
 START_TEST(tokens)
@@ -86,6 +91,29 @@ START_TEST(counts)
 }
 END_TEST
 
+START_TEST(text_mode)
+{
+    expect_in(DELTA_TEXT, "a||#|$", 4, "V(a)U1NV()E");
+    expect_in(DELTA_TEXT, "##|$$|#$|$#|##a|$a", 6, "V(#)V($)V($)V(#)V(#a)V(a)E");
+    expect_in(DELTA_TEXT, "^3|^Pa|%41|\\u007c", 4, "V(^3)V(^Pa)V(%41)V(\\u007c)E");
+    expect_in(DELTA_TEXT, "", 1, "U1E");
+    expect_in(DELTA_TEXT, "a|b", 1, "V(a)!");
+}
+END_TEST
+
+START_TEST(decoding)
+{
+    char out[20];
+    ck_assert(delta_is_plain(DELTA_TLCP, SPAN("a\\u0041")) && !delta_is_plain(DELTA_TLCP, SPAN("100%25")));
+    ck_assert(delta_is_plain(DELTA_TEXT, SPAN("100%25")) && !delta_is_plain(DELTA_TEXT, SPAN("\\")));
+    ck_assert(delta_is_plain(DELTA_TLCP, SPAN_EMPTY) && delta_is_plain(DELTA_TEXT, SPAN_EMPTY));
+    ck_assert_int_eq(delta_decode(DELTA_TLCP, out, SPAN("100%25")), 4);
+    ck_assert_int_eq(delta_decode(DELTA_TLCP, out, SPAN("100%")), -1);
+    ck_assert_int_eq(delta_decode(DELTA_TEXT, out, SPAN("\\u0041\\")), 2);
+    ck_assert_mem_eq(out, "A\\", 2);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("delta");
@@ -94,6 +122,8 @@ int main(void)
     tcase_add_test(c, runs);
     tcase_add_test(c, differences);
     tcase_add_test(c, counts);
+    tcase_add_test(c, text_mode);
+    tcase_add_test(c, decoding);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
