@@ -84,6 +84,49 @@ static void refine_connect(const struct net_stream *s, struct failure_row *row, 
         *detail = strerror((int)error);
 }
 
+/* Whether it is the proxy that this TLS is spoken with: nothing has been tunnelled through it yet. */
+static bool tls_of_proxy(const struct net_stream *s)
+{
+    return s->peer->proxy.tls && info_long(s, CURLINFO_HTTP_CONNECTCODE) == 0;
+}
+
+/* The same words, about the proxy. */
+static void blame_proxy(struct failure_row *row)
+{
+    if (row->failure == NET_CERTIFICATE && row->code == CURLE_PEER_FAILED_VERIFICATION) {
+        row->says = "the proxy's certificate is refused";
+        row->blame = "proxy, ca_file";
+    } else if (row->failure == NET_TLS) {
+        row->failure = NET_PROXY;
+        row->says = "the TLS handshake with the proxy failed";
+        row->blame = "proxy";
+    }
+}
+
+/* What a SOCKS server said. */
+static void refine_proxy(const struct net_stream *s, struct failure_row *row, const char **detail)
+{
+    static const struct {
+        long error;
+        const char *says;
+    } answers[] = {
+        {CURLPX_REPLY_CONNECTION_REFUSED, "the server's port is closed"},
+        {CURLPX_REPLY_GENERAL_SERVER_FAILURE, "it cannot reach the server"},
+        {CURLPX_REPLY_HOST_UNREACHABLE, "it cannot reach the server"},
+        {CURLPX_REPLY_NETWORK_UNREACHABLE, "it cannot reach the server"},
+        {CURLPX_REPLY_NOT_ALLOWED, "its rules do not allow it"},
+        {CURLPX_REPLY_TTL_EXPIRED, "it cannot reach the server"},
+        {CURLPX_RESOLVE_HOST, "the server's name does not resolve"},
+        {CURLPX_CLOSED, "it closed the connection"},
+    };
+    long error = info_long(s, CURLINFO_PROXY_ERROR);
+    if (error == CURLPX_NO_AUTH || error == CURLPX_USER_REJECTED)
+        row->says = "the proxy wants other credentials";
+    for (size_t i = 0; i < ARRAY_LENGTH(answers); i++)
+        if (answers[i].error == error)
+            *detail = answers[i].says;
+}
+
 /* With TLS 1.3 a server refuses our certificate only after the handshake, and libcurl calls that a failed
  * read. */
 static bool certificate_alert(const struct net_stream *s)
@@ -97,22 +140,39 @@ static void refine(const struct net_stream *s, struct failure_row *row, const ch
         *detail = words(s);
     if (row->code == CURLE_COULDNT_CONNECT)
         refine_connect(s, row, detail);
+    if (row->code == CURLE_PROXY)
+        refine_proxy(s, row, detail);
     if ((row->code == CURLE_RECV_ERROR || row->code == CURLE_SSL_CONNECT_ERROR) && certificate_alert(s)) {
         row->failure = NET_CERTIFICATE;
         row->says = "the server refuses our certificate, or wants one";
         row->blame = "cert_file";
         *detail = words(s);
     }
+    if (tls_of_proxy(s))
+        blame_proxy(row);
 }
 
 static void close_with(struct net_stream *s, const struct failure_row *row, int status, const char *detail)
 {
     char text[NET_TEXT_MAX];
-    const char *proxy = row->failure == NET_PROXY ? s->peer->proxy.authority : NULL;
+    bool through = row->blame && strstr(row->blame, "proxy");
+    const char *proxy = through ? s->peer->proxy.authority : NULL;
     (void)snprintf(text, sizeof text, "%s%s%s: %s%s%s%s%s%s", s->target.authority, proxy ? " through " : "",
                    proxy ? proxy : "", row->says, detail ? ": " : "", detail ? detail : "",
                    row->blame ? " (" : "", row->blame ? row->blame : "", row->blame ? ")" : "");
     stream_closed(s, row->failure, status, text);
+}
+
+static void tunnel_refused(struct net_stream *s, CURLcode code, long status)
+{
+    /* 401 is the server's, but some proxies say it all the same. */
+    bool credentials = status == 407 || status == 401;
+    struct failure_row row = {
+        code, NET_PROXY, credentials ? "the proxy wants other credentials" : "the proxy refused the tunnel",
+        "proxy", false};
+    char detail[32];
+    (void)snprintf(detail, sizeof detail, "HTTP status %ld", status);
+    close_with(s, &row, (int)status, detail);
 }
 
 void failure_of_curl(struct net_stream *s, CURLcode code)
@@ -123,10 +183,7 @@ void failure_of_curl(struct net_stream *s, CURLcode code)
     }
     long tunnel = info_long(s, CURLINFO_HTTP_CONNECTCODE);
     if (tunnel >= 300) {
-        struct failure_row row = {code, NET_PROXY, "the proxy refused the tunnel", "proxy", false};
-        char detail[32];
-        (void)snprintf(detail, sizeof detail, "HTTP status %ld", tunnel);
-        close_with(s, &row, (int)tunnel, detail);
+        tunnel_refused(s, code, tunnel);
         return;
     }
     struct failure_row row = find_row(code);
@@ -156,14 +213,26 @@ void failure_of_deadline(struct net_stream *s)
     close_with(s, &row, 0, phase(s));
 }
 
+/* Whether a proxy reads the requests: then it may be the one who answers. */
+static bool by_way_of_proxy(const struct net_stream *s)
+{
+    const struct target *proxy = &s->peer->proxy;
+    bool http = proxy->url && strncmp(proxy->url, "http", strlen("http")) == 0;
+    return http && !s->target.tls && info_long(s, CURLINFO_HTTP_CONNECTCODE) == 0;
+}
+
 void failure_of_status(struct net_stream *s, long status, const char *location)
 {
     AUTO_FREE char *where = location ? target_redirect(&s->target, location) : NULL;
     struct failure_row row = {CURLE_OK, NET_STATUS,
                               "the server answered with an HTTP status that is not expected", "url", false};
     char detail[NET_TEXT_MAX / 2];
-    if (status == 407)
+    if (by_way_of_proxy(s) && status == 407) {
         row = (struct failure_row){CURLE_OK, NET_PROXY, "the proxy wants other credentials", "proxy", false};
+    } else if (by_way_of_proxy(s)) {
+        row.says = "the server or the proxy answered with an HTTP status that is not expected";
+        row.blame = "url, proxy";
+    }
     (void)snprintf(detail, sizeof detail, "%ld%s%s", status, where ? ", a redirect to " : "",
                    where ? where : "");
     close_with(s, &row, (int)status, detail);

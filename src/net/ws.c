@@ -188,6 +188,12 @@ static void take_head(struct ws *w, struct span bytes)
         shake_hands(w, span_make(all.at, length), span_from(all, length));
 }
 
+/* To the server, or just to a proxy. */
+static bool is_encrypted(const struct ws *w)
+{
+    return w->s.target.tls || w->s.peer->proxy.tls;
+}
+
 /* Fills the loop's scratch memory. Without TLS one read is enough: the socket tells when there is more. With
  * TLS it may not know of what has been decrypted already, so go on until there is nothing. Returns how many
  * bytes are there; *RET_CODE says why there are no more (CURLE_OK with 0 bytes: the end). */
@@ -198,8 +204,8 @@ static size_t fill(struct ws *w, CURLcode *ret_code)
     do {
         code = curl_easy_recv(w->s.easy, w->s.peer->net->scratch + len, NET_STREAM_BUFFER - len, &n);
         len += code == CURLE_OK ? n : 0;
-    } while (w->s.target.tls && code == CURLE_OK && n > 0 && len < NET_STREAM_BUFFER);
-    w->read_again = w->s.target.tls && code == CURLE_OK && n > 0;
+    } while (is_encrypted(w) && code == CURLE_OK && n > 0 && len < NET_STREAM_BUFFER);
+    w->read_again = is_encrypted(w) && code == CURLE_OK && n > 0;
     w->received += len;
     *ret_code = code;
     return len;
@@ -258,7 +264,7 @@ static void ws_work(struct net_stream *s)
 {
     struct ws *w = ws_of(s);
     if (w->read_again && may_read(w)) {
-        w->read_again = s->target.tls && w->kept.len;
+        w->read_again = is_encrypted(w) && w->kept.len;
         if (w->kept.len)
             drain(w);
         else

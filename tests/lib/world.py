@@ -1,6 +1,7 @@
 """One test's world: a folder, and everything that was started in it, which ends with the test in good order: the daemon on SIGTERM
 with status 0, the simulator without a complaint about its client."""
 
+import functools
 import os
 import shutil
 import sys
@@ -9,6 +10,7 @@ import tempfile
 import bridge
 import consumer
 import expect
+import parts
 import proxy
 import simulator
 
@@ -56,6 +58,26 @@ class World:
 
     def proxy(self, port, **options):
         return self.keep(proxy.Proxy(port, **options))
+
+    def part(self, kind, *arguments, **options):
+        """A program of parts.py, by its class."""
+        made = kind(self.folder, f"{kind.__name__.lower()}{len(self.processes)}", *arguments, **options)
+        self.processes.append(made)
+        return made
+
+    @functools.cached_property
+    def certificates(self):
+        """The test's own authority."""
+        return proxy.Certificates(self.folder)
+
+    def tinyproxy(self, **options):
+        return self.part(parts.Tinyproxy, **options)
+
+    def socks(self, **options):
+        return self.part(parts.Socks, **options)
+
+    def nginx(self, server, **options):
+        return self.part(parts.Nginx, server, **options)
 
     def notify(self):
         return self.keep(bridge.Notify(self.path("notify")))
