@@ -102,6 +102,45 @@ void bridge_add_stats(const struct bridge *b, struct buf *json)
     json_close(json, '}');
 }
 
+/* The tables of S that are there, as its link L has them; those that were added come last. They stay where they are. */
+static int tables_in_effect(const struct link *l, const struct conf_session *s, struct conf_session *ret)
+{
+    struct conf_table *tables = calloc(s->n_tables + link_count_tables(l) + 1, sizeof *tables);
+    size_t n = 0;
+    if (!tables)
+        return -ENOMEM;
+    for (size_t i = 0; i < s->n_tables; i++)
+        if (link_has_table(l, s->tables[i].name) && !link_find_added(l, s->tables[i].name))
+            tables[n++] = s->tables[i];
+    for (const struct added_table *a = NULL; (a = link_next_added(l, a));)
+        tables[n++] = *a->conf;
+    ret->tables = tables;
+    ret->n_tables = n;
+    return 0;
+}
+
+int bridge_add_config(const struct bridge *b, struct buf *json)
+{
+    struct conf shown = *b->conf;
+    AUTO_FREE struct conf_session *sessions = calloc(shown.n_sessions + 1, sizeof *sessions);
+    int r = sessions ? 0 : -ENOMEM;
+    size_t n = 0;
+    for (; r == 0 && n < shown.n_sessions; n++) {
+        const struct link *l = bridge_find_link(b, shown.sessions[n].name);
+        sessions[n] = shown.sessions[n];
+        sessions[n].tables = NULL;
+        sessions[n].n_tables = 0;
+        if (l)
+            r = tables_in_effect(l, &shown.sessions[n], &sessions[n]);
+    }
+    shown.sessions = sessions;
+    if (r == 0)
+        conf_print_json(&shown, json);
+    while (n > 0)
+        free(sessions[--n].tables);
+    return r;
+}
+
 void bridge_count(const struct bridge *b, size_t *ret_all, size_t *ret_connected)
 {
     *ret_all = *ret_connected = 0;

@@ -13,6 +13,7 @@ struct bridge {
     uint64_t started_us;   /* monotonic */
     struct buf endpoints;  /* as bound: a JSON object */
     struct list links;     /* of struct link, in the configuration's order; those that leave too */
+    uint64_t tables_added; /* at run time */
     uint64_t last_token;   /* of a request that waited for a server's answer */
     bool stopping;
 };
@@ -39,6 +40,9 @@ void bridge_tell(struct bridge *b, const char *event);
 
 /* Adds the counters of the whole daemon and of each session to an object. */
 void bridge_add_stats(const struct bridge *b, struct buf *json);
+
+/* Adds the configuration in effect, its tables those that there are now, as a JSON object. Returns 0 or -ENOMEM. */
+int bridge_add_config(const struct bridge *b, struct buf *json);
 
 /* How many sessions there are, and how many are connected. */
 void bridge_count(const struct bridge *b, size_t *ret_all, size_t *ret_connected);

@@ -16,6 +16,10 @@
 /* A frequency or a bandwidth: more digits than this mean nothing. */
 enum { AMOUNT_MAX_BYTES = 24 };
 
+/* Tables are found by walking over them, and each may be as large as a request. What the daemon remembers of those that it had (the number
+ * of each item's last message, which never goes back; the last state) stays for its run: some 500 bytes of each. */
+enum { TABLES_MAX = 10000, ADDED_MAX = 1000000 };
+
 /* A page of `rows` ends here, or at its limit. */
 enum { ROWS_MAX_BYTES = 1 << 20, ROWS_LIMIT_DEFAULT = 100, ROWS_LIMIT_MAX = 1000 };
 /* ---- one request ---- */
@@ -30,17 +34,22 @@ enum key {
     KEY_LEVEL,
     KEY_MAX_FREQUENCY,
     KEY_MAX_BANDWIDTH,
+    KEY_TABLE_OBJECT,
     N_KEYS
 };
 
 static const char *const key_names[N_KEYS] = {
-    "session", "table", "item", "key", "limit", "after", "level", "max_frequency", "max_bandwidth_kbps"};
+    "session", "table", "item", "key", "limit", "after", "level", "max_frequency", "max_bandwidth_kbps",
+    "table"};
 
 struct request {
     struct bridge *b;
     char *texts[N_KEYS];    /* owned; NULL: not given */
     size_t lengths[N_KEYS]; /* of the texts, which may hold NULs */
+    unsigned given;         /* bits of KEY_… */
     uint64_t limit;
+    struct jsondoc *doc; /* the request; borrowed */
+    const struct jsondoc_node *table;
     struct control_later later; /* token set: the command asked a server */
     struct buf *reply;          /* an open object with "ok":true */
     struct buf error;           /* anything in it: the answer is that instead */
@@ -157,8 +166,7 @@ static int cmd_status(struct request *q)
 static int cmd_config(struct request *q)
 {
     json_name(q->reply, "config");
-    conf_print_json(q->b->conf, q->reply);
-    return 0;
+    return bridge_add_config(q->b, q->reply);
 }
 
 static int cmd_sessions(struct request *q)
@@ -253,6 +261,32 @@ static int cmd_start(struct request *q)
     return 0;
 }
 
+static bool is_taken(const void *link, const char *name)
+{
+    return link_has_table(link, name);
+}
+
+static int cmd_add_table(struct request *q)
+{
+    struct link *l = named_link(q);
+    if (!l)
+        return 0;
+    if (q->b->stopping)
+        return fail(q, "the daemon is stopping");
+    if (link_count_tables(l) >= TABLES_MAX || q->b->tables_added >= ADDED_MAX)
+        return fail(q, "there is no room for more tables in %s", link_name(l));
+    struct added_table *added = NULL;
+    int r = added_read(link_conf(l), q->doc, q->table, is_taken, l, &added, &q->error);
+    if (r == ADDED_FAULT)
+        return q->error.len ? 0 : -ENOMEM;
+    if (r < 0)
+        return r;
+    q->b->tables_added++;
+    r = link_add_added(l, added);
+    link_drain(l);
+    return r;
+}
+
 static int cmd_delete_table(struct request *q)
 {
     struct link *l = link_of_table(q);
@@ -311,6 +345,7 @@ static const struct command {
     {"connect", cmd_connect, BIT(KEY_SESSION), 0},
     {"disconnect", cmd_disconnect, BIT(KEY_SESSION), 0},
     {"start", cmd_start, BIT(KEY_SESSION) | BIT(KEY_TABLE), 0},
+    {"add-table", cmd_add_table, BIT(KEY_SESSION) | BIT(KEY_TABLE_OBJECT), 0},
     {"delete-table", cmd_delete_table, BIT(KEY_SESSION) | BIT(KEY_TABLE), 0},
     {"reconf", cmd_reconf, BIT(KEY_SESSION) | BIT(KEY_TABLE) | BIT(KEY_MAX_FREQUENCY), 0},
     {"constrain", cmd_constrain, BIT(KEY_SESSION) | BIT(KEY_MAX_BANDWIDTH), 0},
@@ -321,10 +356,11 @@ static const struct command {
 
 /* ---- reading a request ---- */
 
-static bool find_key(struct span name, enum key *ret)
+/* One of the keys in ALLOWED. */
+static bool find_key(struct span name, unsigned allowed, enum key *ret)
 {
     for (size_t i = 0; i < N_KEYS; i++)
-        if (span_is(name, key_names[i])) {
+        if (allowed & BIT(i) && span_is(name, key_names[i])) {
             *ret = (enum key)i;
             return true;
         }
@@ -371,10 +407,15 @@ static int take_member(struct request *q, const struct command *command, const s
     enum key key;
     if (span_is(member->name, "cmd") || span_is(member->name, "id"))
         return 0;
-    if (!find_key(member->name, &key) || !((command->required | command->optional) & BIT(key)))
+    if (!find_key(member->name, command->required | command->optional, &key))
         return fail(q, "\"%s\" takes no key \"%.*s\"", command->name, SPAN_ARG(member->name));
+    q->given |= BIT(key);
     if (key == KEY_LIMIT)
         return take_limit(q, member);
+    if (key == KEY_TABLE_OBJECT) {
+        q->table = member;
+        return member->type == JSONDOC_OBJECT ? 0 : fail(q, "\"table\" must be an object");
+    }
     if (key == KEY_MAX_FREQUENCY || key == KEY_MAX_BANDWIDTH)
         return take_amount(q, key, member);
     if (member->type != JSONDOC_STRING)
@@ -395,7 +436,7 @@ static int take_members(struct request *q, const struct command *command, const 
             return r;
     }
     for (size_t i = 0; i < N_KEYS; i++)
-        if (command->required & BIT(i) && !q->texts[i])
+        if (command->required & ~q->given & BIT(i))
             return fail(q, "\"%s\" needs \"%s\"", command->name, key_names[i]);
     return 0;
 }
@@ -425,6 +466,7 @@ static int run_request(struct request *q, struct jsondoc *doc, struct span text,
     if (!command)
         return 0;
     int r = take_members(q, command, root);
+    q->doc = doc;
     return r < 0 || q->error.len ? r : command->run(q);
 }
 

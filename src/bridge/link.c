@@ -24,6 +24,11 @@ const char *link_name(const struct link *l)
     return l->name;
 }
 
+const struct conf_session *link_conf(const struct link *l)
+{
+    return l->conf;
+}
+
 bool link_is_current(const struct link *l)
 {
     return !l->leaving;
@@ -117,13 +122,10 @@ void link_add_counters(const struct link *l, struct buf *json)
 
 void link_add_session(const struct link *l, struct buf *json)
 {
-    size_t tables = 0;
-    for (struct session_table *t = NULL; (t = session_next_table(l->session, t));)
-        tables++;
     json_text(json, "session", l->name);
     add_report(link_report(l), json);
     json_u64(json, "since", l->since_us);
-    json_u64(json, "tables", tables);
+    json_u64(json, "tables", link_count_tables(l));
     json_name(json, "counters");
     json_open(json, '{');
     link_add_counters(l, json);
@@ -379,6 +381,7 @@ int link_new(const struct link_env *env, const struct conf_session *conf, bool r
     *l = (struct link){
         .env = env, .conf = conf, .after = after, .timer_ms = UINT64_MAX, .name = strdup(conf->name)};
     list_init(&l->in_links);
+    list_init(&l->added);
     list_init(&l->farewells);
     list_init(&l->heartbeats);
     buf_init(&l->control_in, (size_t)4 << 20);
@@ -409,6 +412,7 @@ void link_free(struct link *l)
     link_close_all(l);
     sd_event_source_unref(l->timer);
     session_free(l->session);
+    link_forget_added(l, NULL);
     buf_done(&l->control_in);
     free(l->name);
     free(l);

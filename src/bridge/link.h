@@ -4,6 +4,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/list.h"
+#include "bridge/added.h"
 #include "bridge/feed.h"
 #include "bridge/log.h"
 #include "bridge/status.h"
@@ -38,6 +39,8 @@ void link_free(struct link *l);
 struct link *link_of(struct list *in_links);
 struct list *link_in_links(struct link *l);
 const char *link_name(const struct link *l);
+/* Its configuration; tables aside, what is in effect. */
+const struct conf_session *link_conf(const struct link *l);
 /* Still the one of its name: not on its way out. */
 bool link_is_current(const struct link *l);
 
@@ -65,6 +68,15 @@ void link_reconfigure(struct link *l, const struct conf_session *conf);
 bool link_has_table(const struct link *l, const char *name);
 int link_add_table(struct link *l, const struct conf_table *conf);
 void link_remove_table(struct link *l, const char *name, bool replaced);
+size_t link_count_tables(const struct link *l);
+/* Tables that stand in no file: TAKEN is freed when the table is removed or the link is, and also when it cannot be added. */
+int link_add_added(struct link *l, struct added_table *taken);
+/* NULL when the table of that name is not one of them. */
+const struct added_table *link_find_added(const struct link *l, const char *name);
+/* One after the other: NULL gives the first, the last gives NULL. */
+const struct added_table *link_next_added(const struct link *l, const struct added_table *after);
+/* The table of that name (NULL: all) is none of them any more. */
+void link_forget_added(struct link *l, const char *name);
 /* Subscribes a silent table, asks again for a failed one. */
 void link_start_table(struct link *l, const char *name);
 /* Conditions of the next two. */

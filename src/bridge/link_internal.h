@@ -13,6 +13,7 @@ struct link {
     struct net_peer *peer;
     struct net_stream *stream, *control;
     struct credentials *credentials;   /* a command that runs */
+    struct list added;                 /* of struct added_table: the tables that are in no file */
     struct list farewells, heartbeats; /* requests whose answers nobody waits for */
     struct buf control_in;             /* the response to the control request, until it is whole */
     enum { CONTROL_NONE, CONTROL_OPEN, CONTROL_ENDED, CONTROL_FED } control_end;

@@ -159,12 +159,62 @@ bool link_has_table(const struct link *l, const char *name)
     return link_find_table(l, name) != NULL;
 }
 
+size_t link_count_tables(const struct link *l)
+{
+    size_t n = 0;
+    for (struct session_table *t = NULL; (t = session_next_table(l->session, t));)
+        n++;
+    return n;
+}
+
 void link_remove_table(struct link *l, const char *name, bool replaced)
 {
     struct session_table *t = link_find_table(l, name);
     if (t)
         session_remove_table(l->session, clock_loop_ms(l->env->event), t, replaced);
+    link_forget_added(l, name);
 }
+
+/* ---- tables that are in no file ---- */
+
+static struct added_table *added_of(struct list *in_added)
+{
+    return CONTAINER_OF(in_added, struct added_table, in_added);
+}
+
+int link_add_added(struct link *l, struct added_table *taken)
+{
+    int r = link_add_table(l, taken->conf);
+    if (r < 0)
+        added_free(taken);
+    else
+        list_append(&l->added, &taken->in_added);
+    return r;
+}
+
+const struct added_table *link_next_added(const struct link *l, const struct added_table *after)
+{
+    struct list *next = after ? after->in_added.next : l->added.next;
+    return next != &l->added ? added_of(next) : NULL;
+}
+
+const struct added_table *link_find_added(const struct link *l, const char *name)
+{
+    const struct added_table *a = NULL;
+    while ((a = link_next_added(l, a)))
+        if (strcmp(a->conf->name, name) == 0)
+            return a;
+    return NULL;
+}
+
+void link_forget_added(struct link *l, const char *name)
+{
+    LIST_EACH_SAFE(at, &l->added)
+        if (!name || strcmp(added_of(at)->conf->name, name) == 0)
+            added_free(added_of(at));
+}
+
+/* ---- tables while they are there ---- */
 
 void link_start_table(struct link *l, const char *name)
 {

@@ -23,16 +23,15 @@ static void note(struct buf *array, const char *session, const char *table)
 
 /* ---- tables ---- */
 
-static int change_table(struct link *l, const struct conf_table *old, const struct conf_table *new,
-                        struct changes *c)
+/* The table that is there, NOW, becomes NEW. One that was deleted meanwhile is wanted again by whoever changes it,
+ * whatever the change. */
+static int change_table(struct link *l, const struct conf_table *now, const struct conf_table *new)
 {
-    unsigned changes = conf_table_changes(old, new);
-    if (!changes)
-        return 0;
-    note(&c->changed, link_name(l), new->name);
-    /* One that was deleted meanwhile is wanted again by whoever changes it, whatever the change. */
-    if (!(changes & CONF_CHANGE_RESUBSCRIBE) && link_has_table(l, new->name))
+    unsigned changes = conf_table_changes(now, new);
+    if (!(changes & CONF_CHANGE_RESUBSCRIBE) && link_has_table(l, new->name)) {
+        link_forget_added(l, new->name);
         return link_change_table(l, new, changes);
+    }
     bool started = link_table_started(l, new->name);
     link_remove_table(l, new->name, true);
     int r = link_add_table(l, new);
@@ -41,14 +40,30 @@ static int change_table(struct link *l, const struct conf_table *old, const stru
     return r;
 }
 
+/* OLD is what the last file said; NULL: nothing. One that was added at run time takes part as what it is: only what the file says
+ * otherwise is touched. */
+static int take_table(struct link *l, const struct conf_table *old, const struct conf_table *new,
+                      struct changes *c)
+{
+    const struct added_table *added = link_find_added(l, new->name);
+    if (old && !conf_table_changes(old, new))
+        return 0;
+    note(old ? &c->changed : &c->added, link_name(l), new->name);
+    if (!old && !added)
+        return link_add_table(l, new);
+    return change_table(l, added ? added->conf : old, new);
+}
+
 static void remove_tables(struct link *l, const struct conf_session *old, const struct conf_session *new,
                           struct changes *c)
 {
-    for (size_t i = 0; i < old->n_tables; i++)
-        if (!conf_find_table(new, old->tables[i].name)) {
-            note(&c->removed, link_name(l), old->tables[i].name);
-            link_remove_table(l, old->tables[i].name, false);
-        }
+    for (size_t i = 0; i < old->n_tables; i++) {
+        const char *name = old->tables[i].name;
+        if (conf_find_table(new, name) || link_find_added(l, name))
+            continue;
+        note(&c->removed, link_name(l), name);
+        link_remove_table(l, name, false);
+    }
 }
 
 static int change_tables(struct link *l, const struct conf_session *old, const struct conf_session *new,
@@ -56,30 +71,54 @@ static int change_tables(struct link *l, const struct conf_session *old, const s
 {
     int r = 0;
     remove_tables(l, old, new, c);
-    for (size_t i = 0; i < new->n_tables &&r == 0; i++) {
-        const struct conf_table *before = conf_find_table(old, new->tables[i].name);
-        if (before) {
-            r = change_table(l, before, &new->tables[i], c);
-        } else {
-            note(&c->added, link_name(l), new->tables[i].name);
-            r = link_add_table(l, &new->tables[i]);
-        }
-    }
+    for (size_t i = 0; i < new->n_tables &&r == 0; i++)
+        r = take_table(l, conf_find_table(old, new->tables[i].name), &new->tables[i], c);
     return r;
 }
 
 /* ---- sessions ---- */
 
-static int replace_session(struct bridge *b, struct link *old, const struct conf_session *conf)
+/* Whether a table that was added at run time stays: the file says nothing new of that name. */
+static bool added_stays(const struct added_table *a, const struct conf_session *old,
+                        const struct conf_session *new)
+{
+    const struct conf_table *before = conf_find_table(old, a->conf->name),
+                            *now = conf_find_table(new, a->conf->name);
+    return !now || (before && !conf_table_changes(before, now));
+}
+
+/* Those of LEFT, whose session was OLD, come along to MADE. That they fit was found before. */
+static int carry_added(struct link *left, const struct conf_session *old, const struct conf_session *new,
+                       struct link *made)
+{
+    AUTO_BUF struct buf ignored = BUF_INIT(SIZE_MAX);
+    int r = 0;
+    for (const struct added_table *a = NULL; r == 0 && (a = link_next_added(left, a));) {
+        struct added_table *again = NULL;
+        if (!added_stays(a, old, new))
+            continue;
+        r = added_again(new, a, &again, &ignored);
+        if (r == 0)
+            link_remove_table(made, a->conf->name, true);
+        if (r == 0)
+            r = link_add_added(made, again);
+        if (r == 0 && link_table_started(left, a->conf->name))
+            link_start_table(made, a->conf->name);
+    }
+    return r < 0 ? r : 0;
+}
+
+static int replace_session(struct bridge *b, struct link *left, const struct conf_session *old,
+                           const struct conf_session *new)
 {
     struct link *made;
     /* The old link is left first: a hold or an end of it must find it leaving. */
-    link_leave(old, "the configuration changed", "session replaced", false);
-    int r = bridge_add_link(b, conf, true, old, &made);
-    for (size_t i = 0; r == 0 && i < conf->n_tables; i++)
-        if (link_table_started(old, conf->tables[i].name))
-            link_start_table(made, conf->tables[i].name);
-    return r;
+    link_leave(left, "the configuration changed", "session replaced", false);
+    int r = bridge_add_link(b, new, true, left, &made);
+    for (size_t i = 0; r == 0 && i < new->n_tables; i++)
+        if (link_table_started(left, new->tables[i].name))
+            link_start_table(made, new->tables[i].name);
+    return r == 0 ? carry_added(left, old, new, made) : r;
 }
 
 /* The tables of a session that is made anew: those that go are deleted, all others come with the new session. */
@@ -100,7 +139,7 @@ static int change_session(struct bridge *b, struct link *l, const struct conf_se
     if (conf_session_changed(old, new)) {
         note(&c->changed, new->name, NULL);
         note_tables(l, old, new, c);
-        return replace_session(b, l, new);
+        return replace_session(b, l, old, new);
     }
     link_reconfigure(l, new);
     int r = change_tables(l, old, new, c);
@@ -170,6 +209,43 @@ static void describe_faults(const struct conf_faults *faults, struct bridge *b, 
     }
 }
 
+static void describe_misfit(struct bridge *b, const char *session, const char *table, struct span faults,
+                            struct buf *error)
+{
+    struct span fault;
+    while (faults.len && span_cut(&faults, '\n', &fault)) {
+        log_line(b->env.log, LOG_ERR, session, table, "added at run time, does not fit the new file: %.*s",
+                 SPAN_ARG(fault));
+        buf_printf(error, "%ssession %s: table %s, added at run time: %.*s", error->len ? "\n" : "", session,
+                   table, SPAN_ARG(fault));
+    }
+}
+
+/* Whether the tables that were added at run time fit the sessions that are made anew. Returns 0, RELOAD_FAULT or -ENOMEM. */
+static int check_added(struct bridge *b, const struct conf *new, struct buf *error)
+{
+    int result = 0;
+    LIST_EACH(at, &b->links) {
+        const struct link *l = link_of(at);
+        const struct conf_session *before = conf_find_session(b->conf, link_name(l)),
+                                  *s = conf_find_session(new, link_name(l));
+        if (!link_is_current(l) || !s || !before || !conf_session_changed(before, s))
+            continue;
+        for (const struct added_table *a = NULL; (a = link_next_added(l, a));) {
+            AUTO_BUF struct buf faults = BUF_INIT(SIZE_MAX);
+            struct added_table *again = NULL;
+            int r = added_stays(a, before, s) ? added_again(s, a, &again, &faults) : 0;
+            added_free(again);
+            if (r < 0)
+                return r;
+            if (r > 0)
+                result = RELOAD_FAULT;
+            describe_misfit(b, link_name(l), a->conf->name, buf_span(&faults), error);
+        }
+    }
+    return result;
+}
+
 int reload(struct bridge *b, struct buf *json, struct buf *error)
 {
     struct conf_faults faults = {0};
@@ -180,6 +256,11 @@ int reload(struct bridge *b, struct buf *json, struct buf *error)
     conf_faults_done(&faults);
     if (r != 0)
         return r > 0 ? RELOAD_FAULT : r;
+    r = check_added(b, new, error);
+    if (r != 0) {
+        conf_free(new);
+        return r;
+    }
     struct changes c = {BUF_INIT(SIZE_MAX), BUF_INIT(SIZE_MAX), BUF_INIT(SIZE_MAX)};
     buf_add_char(&c.added, '[');
     buf_add_char(&c.removed, '[');

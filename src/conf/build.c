@@ -82,10 +82,16 @@ static char *string_expand(struct setting *s, struct conf_node *node)
 {
     AUTO_BUF struct buf text = BUF_INIT(BUILD_STRING_MAX_BYTES), error = BUF_INIT(SAY_MAX_BYTES);
     if (node->nul) {
-        fault_in(s, node, "\\x00 in a string: U+0000 cannot be had here");
+        fault_in(s, node,
+                 s->b->literal ? "U+0000 cannot be had here"
+                               : "\\x00 in a string: U+0000 cannot be had here");
         return NULL;
     }
-    int r = expand_environment(node->text, &text, &error);
+    int r = 0;
+    if (s->b->literal)
+        buf_add_text(&text, node->text);
+    else
+        r = expand_environment(node->text, &text, &error);
     buf_add_char(&text, '\0');
     char *ret = NULL;
     if (buf_error(&text) == -ENOBUFS)

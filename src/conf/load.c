@@ -6,6 +6,7 @@
 #include "base/util.h"
 #include "conf/rules.h"
 #include "conf/source.h"
+#include "conf/table.h"
 
 /* libconfig's tree and the source's tokens, walked side by side: the tree says what there is, the tokens where. */
 struct zip {
@@ -173,15 +174,9 @@ static int fill_in(struct conf *c, const struct conf_node *root)
         struct conf_session *s = &c->sessions[i];
         const struct conf_node *tables = conf_node_get(&sessions->children[i], "tables");
         for (size_t j = 0; j < s->n_tables; j++) {
-            struct conf_table *t = &s->tables[j];
-            if (t->mode == CONF_MODE_RAW && !conf_node_get(&tables->children[j], "snapshot"))
-                t->snapshot = false;
-            if (s->protocol != CONF_PROTOCOL_TEXT || t->mode != CONF_MODE_COMMAND)
-                continue;
-            t->key_field = t->key_field ? t->key_field : span_dup(SPAN("key"));
-            t->command_field = t->command_field ? t->command_field : span_dup(SPAN("command"));
-            if (!t->key_field || !t->command_field)
-                return -ENOMEM;
+            int r = table_fill_in(s, &s->tables[j], &tables->children[j]);
+            if (r < 0)
+                return r;
         }
     }
     return 0;

@@ -35,6 +35,14 @@ static void node_describe_text(struct span text, struct buf *out)
         buf_add_text(out, "…");
 }
 
+static void node_describe_number(struct span literal, struct buf *out)
+{
+    bool cut = literal.len > NODE_SHOWN_BYTES;
+    buf_add_span(out, cut ? span_make(literal.at, NODE_SHOWN_BYTES) : literal);
+    if (cut)
+        buf_add_text(out, "…");
+}
+
 void conf_node_describe(const struct conf_node *node, struct buf *out)
 {
     switch (node->kind) {
@@ -42,8 +50,14 @@ void conf_node_describe(const struct conf_node *node, struct buf *out)
     case CONF_NODE_LIST: buf_add_text(out, "a list ( )"); break;
     case CONF_NODE_ARRAY: buf_add_text(out, "an array [ ]"); break;
     case CONF_NODE_STRING: node_describe_text(span_of(node->text), out); break;
-    case CONF_NODE_INTEGER: buf_add_span(out, node->literal); break;
-    case CONF_NODE_FLOAT: buf_printf(out, "%g", node->number); break;
+    case CONF_NODE_INTEGER: node_describe_number(node->literal, out); break;
+    case CONF_NODE_FLOAT:
+        if (node->literal.len)
+            node_describe_number(node->literal, out);
+        else
+            buf_printf(out, "%g", node->number);
+        break;
     case CONF_NODE_BOOL: buf_add_text(out, node->boolean ? "true" : "false"); break;
+    case CONF_NODE_NULL: buf_add_text(out, "null"); break;
     }
 }

@@ -1,5 +1,5 @@
 /* What a configuration says, as a tree, before anybody asked whether it makes sense. Made from libconfig's tree by
- * conf/load; nothing here depends on that. */
+ * conf/load, or by the caller of conf_table_read(); nothing here depends on that. */
 #pragma once
 
 #include "conf/fault.h"
@@ -12,6 +12,7 @@ enum conf_node_kind {
     CONF_NODE_INTEGER,
     CONF_NODE_FLOAT,
     CONF_NODE_BOOL,
+    CONF_NODE_NULL, /* libconfig has none; JSON has */
 };
 
 /* How far an integer is from fitting its type. */
@@ -23,7 +24,7 @@ struct conf_node {
     struct conf_place place;
     const char *text;    /* STRING: its value, borrowed */
     bool nul;            /* STRING: it had a U+0000, at which `text` ends or which it lacks */
-    struct span literal; /* INTEGER: as it was written, borrowed */
+    struct span literal; /* INTEGER: as it was written, borrowed; FLOAT: likewise, or empty */
     int64_t integer;     /* unless CONF_TOO_LONG */
     enum conf_fit fit;
     double number; /* FLOAT */

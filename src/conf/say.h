@@ -19,6 +19,7 @@ struct conf_scope {
 struct conf_build {
     struct fault_list *faults;
     bool incomplete; /* an include is missing: don't complain of what may have been there */
+    bool literal;    /* strings are what they say: ${NAME} stands for nothing */
     int error;       /* 0 or -ENOMEM; sticks */
 };
 

@@ -45,7 +45,11 @@ static int reply_check(struct ctl *c, struct json_object *reply)
     struct span words = reply_text(reply, "error");
     if (words.len == 0)
         words = SPAN("the answer is not one of lsbridged's");
-    text_add_plain(&c->error, words);
+    struct span line;
+    for (bool first = true; words.len > 0 && span_cut(&words, '\n', &line); first = false) {
+        buf_add_text(&c->error, first ? "" : "\n  ");
+        text_add_plain(&c->error, line);
+    }
     int64_t code = reply_integer(reply, "code", 0);
     if (code != 0)
         buf_printf(&c->error, " (code %jd)", (intmax_t)code);

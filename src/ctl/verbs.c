@@ -1,5 +1,6 @@
 #include "ctl/verbs.h"
 
+#include "ctl/add.h"
 #include "ctl/feed.h"
 #include "ctl/rows.h"
 #include "ctl/view.h"
@@ -85,6 +86,14 @@ static const struct verb verbs[] = {
      .most = 2,
      .keys = {"session", "table"},
      .run = run_command,
+     .view = view_ok},
+    {.name = "add-table",
+     .operands = "SESSION TABLE",
+     .help = "subscribe one more table: JSON, @FILE, or - for standard input",
+     .least = 2,
+     .most = 2,
+     .keys = {"session"},
+     .run = add_table,
      .view = view_ok},
     {.name = "delete-table",
      .operands = "SESSION TABLE",
