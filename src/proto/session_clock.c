@@ -63,11 +63,13 @@ static uint64_t stale_time(const struct session *s)
     return s->held ? NEVER : s->stale_at;
 }
 
-/* When the server is to hear from us again (LS_inactivity_millis). */
+/* When the server is to hear from us again (LS_inactivity_millis): sooner than we said, as what is sent takes its time, and what a server does to who
+ * is late is not known. */
 static uint64_t heartbeat_time(const struct session *s)
 {
-    bool promised = s->options.reverse_heartbeat_ms && s->phase == SESSION_PHASE_BOUND && !s->polling;
-    return promised && !s->heartbeat ? s->said_at + s->options.reverse_heartbeat_ms : NEVER;
+    uint64_t ms = s->options.reverse_heartbeat_ms;
+    bool promised = ms && s->phase == SESSION_PHASE_BOUND && !s->polling;
+    return promised && !s->heartbeat ? s->said_at + ms - ms / 8 : NEVER;
 }
 
 uint64_t session_deadline(const struct session *s)
