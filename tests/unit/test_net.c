@@ -51,6 +51,7 @@ START_TEST(a_post_is_what_the_protocol_wants)
         strstr(text, "POST /lightstreamer/create_session.txt?LS_protocol=TLCP-2.5.0 HTTP/1.1\r\n"), text);
     ck_assert_ptr_nonnull(strstr(text, "\r\nContent-Type: text/plain\r\n"));
     ck_assert_ptr_nonnull(strstr(text, "\r\nUser-Agent: test/1\r\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\r\nContent-Length: 27\r\n"));
     ck_assert_ptr_nonnull(strstr(text, "\r\n\r\nLS_cid=x&LS_password=100%25"));
     ck_assert_ptr_null(strstr(text, "Expect"));
     ck_assert_ptr_null(strstr(text, "Upgrade"));
