@@ -17,6 +17,13 @@ void buf_done(struct buf *b)
     *b = BUF_INIT(b->max);
 }
 
+void buf_wipe(struct buf *b)
+{
+    if (b->at)
+        explicit_bzero(b->at, b->cap);
+    buf_done(b);
+}
+
 void buf_clear(struct buf *b)
 {
     b->len = 0;

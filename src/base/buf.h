@@ -19,6 +19,8 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 /* Frees what it holds; fine on a zeroed buffer and twice. */
 void buf_done(struct buf *b);
+/* The same, and what it held is overwritten first: for secrets. (What it outgrew before is not.) */
+void buf_wipe(struct buf *b);
 /* Empties it and forgets the error; keeps the memory. */
 void buf_clear(struct buf *b);
 

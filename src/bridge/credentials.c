@@ -40,13 +40,6 @@ struct credentials {
 
 /* ---- a file ---- */
 
-static void wipe(struct buf *secret)
-{
-    if (secret->at)
-        explicit_bzero(secret->at, secret->cap);
-    buf_done(secret);
-}
-
 static void free_secret(char *text)
 {
     if (text)
@@ -107,7 +100,7 @@ static void ask_file(const struct credentials_source *source, const struct crede
                  source->password_file);
     else
         password = span_dup(line);
-    wipe(&content);
+    buf_wipe(&content);
     if (password)
         h->given(h->userdata, source->user, password);
     else
@@ -400,7 +393,7 @@ void credentials_free(struct credentials *c)
     sd_event_source_unref(c->timer);
     stop_reading(&c->out, &c->out_io);
     stop_reading(&c->error, &c->error_io);
-    wipe(&c->output);
+    buf_wipe(&c->output);
     buf_done(&c->line);
     free(c);
 }

@@ -337,6 +337,13 @@ static void set_transports(struct session_options *o, enum conf_transport transp
     o->n_transports = rows[transport].n;
 }
 
+/* Text mode has no WebSocket. */
+static enum conf_transport transport_of(const struct conf_session *c)
+{
+    bool text = c->protocol == CONF_PROTOCOL_TEXT;
+    return text && c->transport == CONF_TRANSPORT_AUTO ? CONF_TRANSPORT_HTTP : c->transport;
+}
+
 static int make_session(struct link *l, bool replaces)
 {
     const struct conf_session *c = l->conf;
@@ -346,6 +353,8 @@ static int make_session(struct link *l, bool replaces)
         buf_add_text(&diffs, c->supported_diffs.at[i]);
     }
     struct session_options options = {
+        .dialect = c->protocol == CONF_PROTOCOL_TEXT ? &dialect_text : &dialect_tlcp,
+        .adapter_parameter = c->adapter_parameter,
         .adapter_set = c->adapter_set,
         .max_bandwidth_kbps = c->max_bandwidth_kbps,
         .supported_diffs = buf_text(&diffs),
@@ -365,7 +374,7 @@ static int make_session(struct link *l, bool replaces)
         .ignore_control_link = c->ignore_control_link,
         .replaces = replaces,
     };
-    set_transports(&options, c->transport);
+    set_transports(&options, transport_of(c));
     uint64_t seed;
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
         return -errno;

@@ -36,7 +36,8 @@ int link_make_peer(struct link *l)
                                        .headers = headers,
                                        .n_headers = c->n_headers,
                                        .connect_ms = c->connect_ms,
-                                       .user_agent = PACKAGE_NAME "/" PACKAGE_VERSION};
+                                       .user_agent = PACKAGE_NAME "/" PACKAGE_VERSION,
+                                       .form = c->protocol == CONF_PROTOCOL_TEXT};
     int r = net_peer_new(l->env->net, &options, &l->peer);
     free(headers);
     return r;
@@ -102,7 +103,8 @@ static int build_url(struct link *l, const struct session_action *a, struct buf 
 {
     char path[64] = "";
     if (a->name && !a->websocket)
-        snprintf(path, sizeof path, "/%s.txt?LS_protocol=%s", a->name, a->version);
+        snprintf(path, sizeof path, "/%s.txt%s%s", a->name, a->version ? "?LS_protocol=" : "",
+                 a->version ? a->version : "");
     int r = net_url(l->conf->url, a->control_link, path, url);
     *ret_why = r > 0 ? "the server's control link cannot be used" : "out of memory";
     return r;

@@ -281,6 +281,17 @@ static void rules_credentials(struct conf_build *b, const struct conf_scope *sco
     needs(b, scope, node, "key_file", "cert_file");
 }
 
+/* What only TLCP has. */
+static void rules_text_session(const struct rule *r, const struct conf_session *s)
+{
+    if (s->slowing)
+        RULE_FAULT(r, "slowing", "expected false with protocol = \"text\", which does not tell delays");
+    if (s->reverse_heartbeat_ms && !faulty(r->node, "reverse_heartbeat_ms"))
+        RULE_FAULT(r, "reverse_heartbeat_ms", "expected 0 with protocol = \"text\", which has none");
+    if (given(r->node, "supported_diffs") && s->supported_diffs.n)
+        RULE_FAULT(r, "supported_diffs", "expected none with protocol = \"text\", which has no diffs");
+}
+
 static void rules_session_own(struct conf_build *b, const struct conf_scope *scope,
                               const struct conf_session *s, const struct conf_node *node)
 {
@@ -295,6 +306,8 @@ static void rules_session_own(struct conf_build *b, const struct conf_scope *sco
         strcmp(s->adapter_parameter, "LS_data_adapter") != 0)
         RULE_FAULT(&r, "adapter_parameter",
                    "expected \"LS_data_adapter\": others are for protocol = \"text\"");
+    if (!tlcp)
+        rules_text_session(&r, s);
     if (!tlcp && (s->transport == CONF_TRANSPORT_WS || s->transport == CONF_TRANSPORT_WS_STREAMING ||
                   s->transport == CONF_TRANSPORT_WS_POLLING))
         RULE_FAULT(&r, "transport", "expected HTTP with protocol = \"text\", which has no WebSocket");

@@ -133,8 +133,10 @@ static const struct stream_kind http_kind = {http_done, http_work, NULL, http_st
 
 static int configure_post(struct http *h, struct span body, int64_t total_ms)
 {
-    static const char *const ours[] = {"Content-Type: text/plain", "Expect:", NULL};
     struct net_stream *s = &h->s;
+    const char *const ours[] = {s->peer->form ? "Content-Type: application/x-www-form-urlencoded"
+                                              : "Content-Type: text/plain",
+                                "Expect:", NULL};
     int r = peer_headers(s->peer, ours, &s->headers);
     if (r < 0)
         return r;

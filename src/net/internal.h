@@ -33,6 +33,7 @@ struct net_peer {
     struct net *net;
     struct target proxy; /* proxy.url NULL: none */
     char *ca_file, *cert_file, *key_file, *user_agent;
+    bool form;                  /* what posts say that they are */
     struct curl_slist *headers; /* the user's, "name: value" */
     CURLSH *share;              /* the cookies */
     int64_t connect_ms;

@@ -35,6 +35,7 @@ struct net_peer_options {
     size_t n_headers;
     int64_t connect_ms; /* for name, TCP, proxy, TLS, WebSocket handshake, until the HTTP response's head */
     const char *user_agent;
+    bool form; /* posts are application/x-www-form-urlencoded, not text/plain */
 };
 struct net_peer; /* options, and the cookies that its requests share */
 
@@ -80,7 +81,7 @@ struct net_handlers {
 
 struct net_stream;
 
-/* Starts a POST of BODY (copied) to URL, which net_url() made. HTTP/1.1, no Expect, Content-Type text/plain.
+/* Starts a POST of BODY (copied) to URL, which net_url() made. HTTP/1.1, no Expect.
  * total_ms > 0 bounds the whole exchange (control requests), 0 leaves it open once the head is there
  * (streams). HANDLERS are copied. Returns 0 with *RET *owned*, -ENOMEM, or -EINVAL for what is no URL. */
 int net_http_post(struct net_peer *p, const char *url, struct span body, int64_t total_ms,

@@ -70,6 +70,7 @@ static int copy_options(struct net_peer *p, const struct net_peer_options *o)
         r = copy_header(p, &o->headers[i]);
     p->connect_ms = o->connect_ms;
     p->tls_verify = o->tls_verify;
+    p->form = o->form;
     return r > 0 ? -EINVAL : r;
 }
 

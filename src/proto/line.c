@@ -56,6 +56,11 @@ static int line_carry(struct line_reader *r, struct span part)
     return e == -ENOBUFS ? LINE_TOO_LONG : e;
 }
 
+struct span line_rest(const struct line_reader *r)
+{
+    return r->carried ? SPAN_EMPTY : without_cr(buf_span(&r->carry));
+}
+
 int line_next(struct line_reader *r, struct span *ret)
 {
     if (r->carried) {

@@ -28,5 +28,8 @@ void line_feed(struct line_reader *r, struct span bytes);
 /* Copies what is left of the input, so that it is no longer borrowed: for a caller that cannot take all lines now. Returns 0 or -ENOMEM. */
 int line_keep(struct line_reader *r);
 
+/* The start of a line whose end has not come. */
+struct span line_rest(const struct line_reader *r);
+
 /* Takes the next line, without its end. Returns 0 with the line in *RET (*borrowed until* the next call), a condition above, or -ENOMEM. */
 int line_next(struct line_reader *r, struct span *ret);

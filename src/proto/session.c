@@ -46,6 +46,7 @@ void session_close_stream(struct session *s)
     s->stream_open = s->over = false;
     s->send = SEND_NONE;
     line_reset(&s->lines);
+    text_reset(&s->stream_text);
 }
 
 static void abandon_control(struct session *s)
@@ -53,6 +54,7 @@ static void abandon_control(struct session *s)
     s->abandon_control = s->abandon_control || s->control_busy;
     s->control_busy = false;
     line_reset(&s->control_lines);
+    text_reset(&s->control_text);
 }
 
 /* The server is to forget the session: said on the WebSocket if it is open, else by a request of its own. So too when nothing was
@@ -199,6 +201,10 @@ void session_break(struct session *s, uint64_t now, const char *reason)
 
 void session_recover(struct session *s, uint64_t now, const char *reason, const int *code)
 {
+    if (!s->dialect->recovers) {
+        session_lose(s, now, ERRCODE_ANEW, reason, code, true);
+        return;
+    }
     session_close_stream(s);
     abandon_control(s);
     s->stable_at = NEVER;
@@ -236,6 +242,7 @@ static void let_end(struct session *s, uint64_t now)
 {
     s->over = true;
     line_reset(&s->lines);
+    text_reset(&s->stream_text);
     if (s->wake_at < now + POLL_END_MS)
         s->wake_at = now + POLL_END_MS;
 }
@@ -323,7 +330,9 @@ void session_closed(struct session *s, uint64_t now, enum session_fault fault, i
     s->send = SEND_NONE;
     const int *shown = code ? &code : NULL;
     bool lasting = fault == SESSION_FAULT_LASTING;
-    if (s->phase == SESSION_PHASE_LOOPED && (s->stream_websocket || s->over)) {
+    if (session_last_words(s, now)) {
+        /* Said and done there. */
+    } else if (s->phase == SESSION_PHASE_LOOPED && (s->stream_websocket || s->over)) {
         /* Unbound anyway: the bind will open another. */
         s->wake_at = s->due_at;
         s->over = false;
@@ -339,6 +348,7 @@ void session_closed(struct session *s, uint64_t now, enum session_fault fault, i
     }
     s->close = false;
     line_reset(&s->lines);
+    text_reset(&s->stream_text);
 }
 
 static void heard(struct session *s, uint64_t now)
@@ -379,13 +389,15 @@ void session_control_closed(struct session *s, uint64_t now)
     (void)now;
     s->control_busy = false;
     line_reset(&s->control_lines);
+    text_reset(&s->control_text);
 }
 
 /* ---- making and freeing ---- */
 
 static const char **option_text(struct session_options *o, size_t index)
 {
-    const char **texts[] = {&o->adapter_set, &o->max_bandwidth_kbps, &o->supported_diffs};
+    const char **texts[] = {&o->adapter_set, &o->adapter_parameter, &o->max_bandwidth_kbps,
+                            &o->supported_diffs};
     return index < ARRAY_LENGTH(texts) ? texts[index] : NULL;
 }
 
@@ -395,6 +407,7 @@ int session_new(const struct session_options *options, uint64_t seed, struct ses
     if (!s)
         return -ENOMEM;
     s->options = *options;
+    s->dialect = options->dialect ? options->dialect : &dialect_tlcp;
     s->random = seed ? seed : 1;
     s->had_session = options->replaces;
     s->wake_at = s->answer_by = s->recover_by = s->stable_at = s->stale_at = NEVER;
@@ -411,6 +424,8 @@ int session_new(const struct session_options *options, uint64_t seed, struct ses
     buf_init(&s->farewell_link, LIMIT_CONTROL_LINK_BYTES + 1);
     line_init(&s->lines, LIMIT_LINE_BYTES);
     line_init(&s->control_lines, LIMIT_LINE_BYTES);
+    text_init(&s->stream_text, TEXT_STREAM);
+    text_init(&s->control_text, TEXT_ANSWERS);
     int r = 0;
     for (size_t i = 0; option_text(&s->options, i); i++) {
         const char **text = option_text(&s->options, i);
@@ -425,13 +440,6 @@ int session_new(const struct session_options *options, uint64_t seed, struct ses
     return 0;
 }
 
-static void wipe(struct buf *secret)
-{
-    if (secret->at)
-        explicit_bzero(secret->at, secret->cap);
-    buf_done(secret);
-}
-
 void session_free(struct session *s)
 {
     if (!s)
@@ -444,15 +452,17 @@ void session_free(struct session *s)
     }
     for (size_t i = 0; option_text(&s->options, i); i++)
         free((void *)(uintptr_t)*option_text(&s->options, i));
-    wipe(&s->user);
-    wipe(&s->password);
-    wipe(&s->id);
-    wipe(&s->out);
+    buf_wipe(&s->user);
+    buf_wipe(&s->password);
+    buf_wipe(&s->id);
+    buf_wipe(&s->out);
     buf_done(&s->control_link);
-    wipe(&s->farewell_body);
+    buf_wipe(&s->farewell_body);
     buf_done(&s->farewell_link);
     line_done(&s->lines);
     line_done(&s->control_lines);
+    text_done(&s->stream_text);
+    text_done(&s->control_text);
     free(s->subs);
     free(s->bandwidth_wanted);
     free(s);

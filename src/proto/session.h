@@ -6,6 +6,7 @@
  * session_tick() at session_deadline(). */
 #pragma once
 
+#include "proto/dialect.h"
 #include "proto/limits.h"
 #include "proto/table.h"
 #include "proto/tlcp.h"
@@ -20,10 +21,12 @@ enum { SESSION_TRANSPORTS_MAX = 3 };
 
 /* What PROTOCOL.md and INTERFACE.md ("session setting") call by the same names. Texts are copied; NULL is not sent. */
 struct session_options {
+    const struct dialect *dialect; /* NULL: &dialect_tlcp */
     /* Best first. With more than one, the next is tried where one does not get through; every new session begins with the first. */
     enum session_transport transports[SESSION_TRANSPORTS_MAX];
     size_t n_transports;
     const char *adapter_set;
+    const char *adapter_parameter; /* text mode: how a table's data adapter is called; "LS_data_adapter" */
     const char *max_bandwidth_kbps;
     const char *supported_diffs; /* "P,T", or "" to ask for none; always sent */
     uint64_t keepalive_ms;       /* 0: the server's choice */
@@ -102,7 +105,8 @@ struct session_action {
     bool websocket;           /* OPEN */
     const char *control_link; /* OPEN, CONTROL, FAREWELL: instead of the configured host; NULL: none */
     const char *name;         /* "create_session", "bind_session", "control", "heartbeat" */
-    const char *version;      /* of the protocol: "TLCP-2.5.0", or older where the server asked for that */
+    const char *
+        version; /* of the protocol: "TLCP-2.5.0", or older where the server asked for that; NULL in text mode */
     uint64_t
         patience_ms; /* OPEN: what the server may take longer than connect_ms before it says anything (a poll) */
     struct span body; /* all borrowed until the next call on the session */

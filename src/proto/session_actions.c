@@ -5,6 +5,13 @@
 
 static const char *const versions[TLCP_N_VERSIONS] = TLCP_VERSIONS;
 
+/* A number that may be "unlimited". */
+static void param_limit(struct session *s, const char *name, const char *value)
+{
+    bool unlimited = value && strcmp(value, "unlimited") == 0;
+    tlcp_param_text(&s->out, name, unlimited ? s->dialect->unlimited : value);
+}
+
 static void build_poll(struct session *s)
 {
     bool short_poll = !session_transport_polls(session_transport(s)) || s->phase == SESSION_PHASE_RECOVERING;
@@ -19,9 +26,9 @@ static void build_stream(struct session *s)
         tlcp_param_u64(&s->out, "LS_content_length", s->options.content_length_bytes);
     if (s->options.keepalive_ms)
         tlcp_param_u64(&s->out, "LS_keepalive_millis", s->options.keepalive_ms);
-    if (s->options.reverse_heartbeat_ms)
+    if (s->options.reverse_heartbeat_ms && s->dialect->promises)
         tlcp_param_u64(&s->out, "LS_inactivity_millis", s->options.reverse_heartbeat_ms);
-    if (!s->options.slowing)
+    if (!s->options.slowing && s->dialect->has_sync)
         tlcp_param_text(&s->out, "LS_send_sync", "false");
 }
 
@@ -35,14 +42,17 @@ static void build_connection(struct session *s)
 
 static void build_create(struct session *s)
 {
+    tlcp_param_text(&s->out, "LS_op2", s->dialect->create_op);
     tlcp_param_cid(&s->out);
     if (s->has_user)
         tlcp_param(&s->out, "LS_user", buf_span(&s->user));
     if (s->has_password)
         tlcp_param(&s->out, "LS_password", buf_span(&s->password));
     tlcp_param_text(&s->out, "LS_adapter_set", s->options.adapter_set);
-    tlcp_param_text(&s->out, "LS_requested_max_bandwidth", s->options.max_bandwidth_kbps);
-    if (s->version <= TLCP_2_4)
+    param_limit(s, "LS_requested_max_bandwidth", s->options.max_bandwidth_kbps);
+    if (s->dialect->asks_for_report)
+        tlcp_param_text(&s->out, "LS_report_info", "true");
+    if (s->dialect->has_versions && s->version <= TLCP_2_4)
         tlcp_param_text(&s->out, "LS_supported_diffs", s->options.supported_diffs);
     build_connection(s);
 }
@@ -172,7 +182,7 @@ bool session_next_action(struct session *s, uint64_t now, struct session_action 
         enum session_phase phase = s->phase;
         buf_clear(&s->out);
         bool any = next_action(s, now, ret);
-        ret->version = versions[s->version];
+        ret->version = s->dialect->has_versions ? versions[s->version] : NULL;
         if (any)
             s->said_at = now;
         if (buf_error(&s->out) && s->phase == phase)

@@ -67,7 +67,7 @@ static uint64_t stale_time(const struct session *s)
  * is late is not known. */
 static uint64_t heartbeat_time(const struct session *s)
 {
-    uint64_t ms = s->options.reverse_heartbeat_ms;
+    uint64_t ms = s->dialect->promises ? s->options.reverse_heartbeat_ms : 0;
     bool promised = ms && s->phase == SESSION_PHASE_BOUND && !s->polling;
     return promised && !s->heartbeat ? s->said_at + ms - ms / 8 : NEVER;
 }
@@ -120,7 +120,9 @@ static void wake(struct session *s, uint64_t now)
 
 static void on_late(struct session *s, uint64_t now)
 {
-    if (s->recovering && s->recover_by <= now) {
+    if (text_awaits_code(&s->stream_text)) {
+        session_stop_awaiting(s, now);
+    } else if (s->recovering && s->recover_by <= now) {
         session_lose(s, now, ERRCODE_ANEW, "the recovery was not done within recovery_ms", NULL, true);
     } else if (s->answer_by <= now && session_streams_on(s)) {
         session_caught_up(s, now);

@@ -6,6 +6,7 @@
 #include "proto/line.h"
 #include "proto/session.h"
 #include "proto/session_matrix.h"
+#include "proto/text.h"
 
 enum { SESSION_REPORTS = 8 };
 
@@ -37,6 +38,7 @@ enum session_send { SEND_NONE, SEND_WSOK, SEND_CREATE, SEND_BIND };
 
 struct session {
     struct session_options options; /* texts owned */
+    const struct dialect *dialect;
     uint64_t random;
     enum session_phase phase;
 
@@ -72,6 +74,8 @@ struct session {
     struct buf farewell_body, farewell_link;
     bool control_busy;
     struct line_reader lines, control_lines;
+    struct text_reader stream_text, control_text; /* text mode: what those lines are part of */
+    uint64_t answer_id;                    /* text mode: the request whose answer is the next */
     struct buf user, password;
     bool has_user, has_password;
     struct buf out;    /* the body of the current action */
@@ -169,6 +173,10 @@ bool session_has_id(const struct session *s);
 /* ---- session_lines.c ---- */
 /* Takes lines until one makes an event. */
 bool session_next_line_event(struct session *s, uint64_t now, struct session_event *ret);
+/* The stream ended by itself: what its last line, or the want of another, says. Returns whether that ended the session. */
+bool session_last_words(struct session *s, uint64_t now);
+/* No line came that the last one needs: it counts as it is. */
+void session_stop_awaiting(struct session *s, uint64_t now);
 void session_oddity(struct session *s, bool *told, const char *what, struct span line);
 
 /* ---- session_requests.c ---- */

@@ -85,11 +85,19 @@ static void show(const struct session *s, struct span raw, char *text, size_t si
     text[utf8_valid_length(span_make(text, n))] = '\0';
 }
 
+static void decode(const struct session *s, struct buf *out, struct span encoded)
+{
+    if (s->dialect->syntax == DELTA_TEXT)
+        text_decode(out, encoded);
+    else
+        tlcp_decode(out, encoded);
+}
+
 /* The message of a CONERR, END… */
 static const char *message_text(struct session *s, struct span encoded, char *text)
 {
     AUTO_BUF struct buf decoded = BUF_INIT(LIMIT_LINE_BYTES);
-    tlcp_decode(&decoded, encoded);
+    decode(s, &decoded, encoded);
     show(s, buf_span(&decoded), text, LIMIT_REASON_BYTES);
     return text;
 }
@@ -97,7 +105,13 @@ static const char *message_text(struct session *s, struct span encoded, char *te
 /* A line that is to be complained about: its start. A CONOK brings an id that is not ours yet, and not to be shown either. */
 static void show_line(const struct session *s, struct span line, char *text, size_t size)
 {
-    show(s, span_starts(line, SPAN("CONOK,")) ? SPAN("CONOK,***") : line, text, size);
+    static const char *const with_ids[] = {"CONOK,", "SessionId:"};
+    for (size_t i = 0; i < ARRAY_LENGTH(with_ids); i++)
+        if (span_starts(line, span_of(with_ids[i]))) {
+            snprintf(text, size, "%s***", with_ids[i]);
+            return;
+        }
+    show(s, line, text, size);
 }
 
 void session_oddity(struct session *s, bool *told, const char *what, struct span line)
@@ -120,10 +134,10 @@ enum { KEEPALIVE_DEFAULT_MS = 5000 };
 /* CONERR: the check of user and password failed. */
 enum { USER_OR_PASSWORD = 1 };
 
-static int keep_text(struct buf *to, struct span encoded)
+static int keep_text(const struct session *s, struct buf *to, struct span encoded)
 {
     buf_clear(to);
-    tlcp_decode(to, encoded);
+    decode(s, to, encoded);
     return buf_error(to);
 }
 
@@ -131,11 +145,14 @@ static int keep_text(struct buf *to, struct span encoded)
 static const char *keep_id(struct session *s, struct span encoded)
 {
     if (s->phase == SESSION_PHASE_CREATING)
-        return keep_text(&s->id, encoded) < 0 || s->id.len == 0
+        return keep_text(s, &s->id, encoded) < 0 || s->id.len == 0
                    ? "CONOK with a session id that cannot be used"
                    : NULL;
+    /* In text mode it need not be told again. */
+    if (s->dialect->syntax == DELTA_TEXT && !encoded.len)
+        return NULL;
     AUTO_BUF struct buf id = BUF_INIT(LIMIT_SESSION_ID_BYTES);
-    return keep_text(&id, encoded) < 0 || !span_equal(buf_span(&id), buf_span(&s->id))
+    return keep_text(s, &id, encoded) < 0 || !span_equal(buf_span(&id), buf_span(&s->id))
                ? "CONOK of another session"
                : NULL;
 }
@@ -145,7 +162,7 @@ static const char *keep_control_link(struct session *s, struct span encoded)
 {
     if (s->options.ignore_control_link || span_is(encoded, "*"))
         return NULL;
-    bool fine = keep_text(&s->control_link, encoded) == 0;
+    bool fine = keep_text(s, &s->control_link, encoded) == 0;
     /* The room for its NUL now, so that it can be asked for later without fail. */
     buf_text(&s->control_link);
     return fine && !buf_error(&s->control_link) &&
@@ -154,13 +171,22 @@ static const char *keep_control_link(struct session *s, struct span encoded)
                : "CONOK with a control link that cannot be used";
 }
 
+/* Text mode does not say how long a poll may last. */
+static uint64_t granted_silence(const struct session *s, const struct tlcp_message *m)
+{
+    uint64_t ms = m->conok.keepalive_ms;
+    if (!ms && s->polling && s->dialect->syntax == DELTA_TEXT)
+        ms = s->options.idle_ms;
+    return ms < LIMIT_WAIT_MS ? ms : LIMIT_WAIT_MS;
+}
+
 static void on_conok(struct session *s, uint64_t now, const struct tlcp_message *m)
 {
     uint64_t limit = m->conok.request_limit_bytes;
     s->request_limit_bytes = limit < 256                       ? LIMIT_REQUEST_BYTES_DEFAULT
                              : limit < LIMIT_REQUEST_BYTES_MAX ? limit
                                                                : LIMIT_REQUEST_BYTES_MAX;
-    s->keepalive_ms = m->conok.keepalive_ms < LIMIT_WAIT_MS ? m->conok.keepalive_ms : LIMIT_WAIT_MS;
+    s->keepalive_ms = granted_silence(s, m);
     const char *why = keep_id(s, m->texts[0]);
     if (!why)
         why = keep_control_link(s, m->texts[1]);
@@ -188,6 +214,10 @@ static void on_refusal(struct session *s, uint64_t now, const struct tlcp_messag
     message_text(s, m->rest, text);
     bool end = m->tag == TLCP_END;
     bool creating = !session_has_id(s);
+    if (m->no_code) {
+        session_lose(s, now, ERRCODE_ANEW, "END, without a code", NULL, false);
+        return;
+    }
     if (creating && errcode_is_version(m->code) && session_step_down(s, now))
         return;
     enum errcode_verdict verdict = errcode_session(end        ? ERRCODE_END
@@ -218,10 +248,11 @@ static void on_prog(struct session *s, uint64_t now, uint64_t count)
 static void on_request_answer(struct session *s, uint64_t now, const struct tlcp_message *m)
 {
     char text[LIMIT_REASON_BYTES];
+    uint64_t id = s->dialect->numbers_requests ? m->request_id : s->answer_id++;
     if (m->tag == TLCP_REQOK)
-        session_request_done(s, now, m->request_id);
+        session_request_done(s, now, id);
     else if (m->tag == TLCP_REQERR)
-        session_request_refused(s, now, m->request_id, m->code, message_text(s, m->rest, text));
+        session_request_refused(s, now, id, m->code, message_text(s, m->rest, text));
     else
         session_requests_unreadable(s, now, m->code, message_text(s, m->rest, text));
 }
@@ -419,27 +450,23 @@ static void break_at(struct session *s, uint64_t now, const char *what, struct s
     session_break(s, now, reason);
 }
 
-static bool on_line(struct session *s, uint64_t now, enum session_phase phase, struct span line,
-                    struct session_event *ret)
+/* A message, of LINE, to where the matrix says. Returns whether *RET is an event. */
+static bool on_message(struct session *s, uint64_t now, enum session_phase phase,
+                       const struct tlcp_message *m, struct span line, struct session_event *ret)
 {
-    if (line.len == 0)
-        return false;
-    s->counters.lines++;
-    struct tlcp_message m;
-    tlcp_parse(line, &m);
-    switch (matrix[phase][columns[m.tag]]) {
+    switch (matrix[phase][columns[m->tag]]) {
     case outcome_take:
         if (phase == SESSION_PHASE_CONTROL) {
-            on_request_answer(s, now, &m);
+            on_request_answer(s, now, m);
             return false;
         }
-        return take_message(s, now, &m, line, ret);
+        return take_message(s, now, m, line, ret);
     case outcome_odd:
-        session_oddity(s, &s->odd_tags[m.tag],
-                       m.tag == TLCP_UNKNOWN ? "an unknown message" : "an unexpected message", line);
+        session_oddity(s, &s->odd_tags[m->tag],
+                       m->tag == TLCP_UNKNOWN ? "an unknown message" : "an unexpected message", line);
         return false;
     case outcome_brk:
-        break_at(s, now, m.tag == TLCP_BAD ? "a malformed message" : "a message that cannot be here", line);
+        break_at(s, now, m->tag == TLCP_BAD ? "a malformed message" : "a message that cannot be here", line);
         return false;
     case outcome_skip:
     case outcome_unstated:
@@ -447,13 +474,71 @@ static bool on_line(struct session *s, uint64_t now, enum session_phase phase, s
     }
 }
 
+/* So long the code of an END may come later than its word, before it counts as one without. */
+enum { END_CODE_MS = 250 };
+
+/* Text mode: a message may take several lines, and the end of a head makes several messages. */
+static bool on_text_line(struct session *s, uint64_t now, enum session_phase phase, struct span line,
+                         struct session_event *ret)
+{
+    struct tlcp_message m;
+    int r = text_line(phase == SESSION_PHASE_CONTROL ? &s->control_text : &s->stream_text, line, &m);
+    if (r < 0)
+        session_break(s, now, "out of memory");
+    else if (text_awaits_code(&s->stream_text))
+        s->answer_by = now + END_CODE_MS;
+    return r == 0 && on_message(s, now, phase, &m, line, ret);
+}
+
+static bool on_line(struct session *s, uint64_t now, enum session_phase phase, struct span line,
+                    struct session_event *ret)
+{
+    s->counters.lines += line.len > 0;
+    if (s->dialect->syntax == DELTA_TEXT)
+        return on_text_line(s, now, phase, line, ret);
+    if (line.len == 0)
+        return false;
+    struct tlcp_message m;
+    tlcp_parse(line, &m);
+    return on_message(s, now, phase, &m, line, ret);
+}
+
+bool session_last_words(struct session *s, uint64_t now)
+{
+    struct tlcp_message m;
+    struct session_event none;
+    enum session_phase phase = s->phase;
+    struct span line = line_rest(&s->lines);
+    if (s->dialect->syntax != DELTA_TEXT)
+        return false;
+    if (text_is_whole(&s->stream_text, line) && text_line(&s->stream_text, line, &m) == 0)
+        on_message(s, now, phase, &m, line, &none);
+    else if (text_finish(&s->stream_text, &m) == 0)
+        on_message(s, now, phase, &m, SPAN(""), &none);
+    return s->phase != phase;
+}
+
+void session_stop_awaiting(struct session *s, uint64_t now)
+{
+    struct tlcp_message m;
+    struct session_event none;
+    s->answer_by = NEVER;
+    if (text_finish(&s->stream_text, &m) == 0)
+        on_message(s, now, s->phase, &m, SPAN("END"), &none);
+}
+
 /* Takes one line of READER. Returns false when there is none. */
 static bool step(struct session *s, uint64_t now, struct line_reader *reader, enum session_phase phase,
                  struct session_event *ret, bool *is_event)
 {
     struct span line;
-    int r = line_next(reader, &line);
+    struct tlcp_message m;
     *is_event = false;
+    if (reader == &s->lines && text_next(&s->stream_text, &m) == 0) {
+        on_message(s, now, phase, &m, SPAN(""), ret);
+        return true;
+    }
+    int r = line_next(reader, &line);
     if (r == 0) {
         *is_event = on_line(s, now, phase, line, ret);
         return true;

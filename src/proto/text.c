@@ -21,7 +21,7 @@ void text_init(struct text_reader *r, enum text_source source)
 
 void text_done(struct text_reader *r)
 {
-    buf_done(&r->session_id);
+    buf_wipe(&r->session_id);
     buf_done(&r->control_link);
     buf_done(&r->bandwidth);
     buf_done(&r->server_name);
