@@ -107,3 +107,17 @@ def test_signs_of_life(world, transport):
     wait_until(lambda: len(scene.sim.requests("heartbeat")) >= 3, "three heartbeats")
     scene.sim.updates("item1", range(5))
     scene.arrived()
+
+
+def test_the_head_of_a_request(world, transport):
+    """The query has the version and nothing else; a WebSocket's has nothing at all, and the version as its subprotocol."""
+    server = world.keep(proxy.Answerer(b"HTTP/1.1 503 Not Now\r\nContent-Length: 0\r\n\r\n"))
+    world.daemon([session(server.url, [table()], transport=transport, adapter_set="A&B", user="me", password="no?")])
+    wait_until(lambda: server.requests, "a request")
+    first, *lines = server.requests[0].decode().split("\r\n")
+    if transport == "ws-streaming":
+        assert first == "GET /lightstreamer HTTP/1.1", first
+        assert "Sec-WebSocket-Protocol: TLCP-2.5.0.lightstreamer.com" in lines, lines
+    else:
+        assert first == "POST /lightstreamer/create_session.txt?LS_protocol=TLCP-2.5.0 HTTP/1.1", first
+        assert "Content-Type: text/plain" in lines, lines
