@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "proto/diff.h"
+#include "proto/delta.h"
 #include "proto/limits.h"
 
 static const char *const command_names[] = {"ADD", "UPDATE", "DELETE"};
@@ -20,45 +20,7 @@ const char *table_command_name(enum table_command command)
 
 /* ---- cells ---- */
 
-static struct span cell_value(const struct cell *c)
-{
-    return span_make(c->at, c->len);
-}
-
-static struct span cell_published(const struct cell *c)
-{
-    return span_make(c->at + c->len, c->published_len);
-}
-
-static bool cell_is(const struct cell *c, bool is_null, struct span value)
-{
-    return c->is_set && c->is_null == is_null && span_equal(cell_value(c), value);
-}
-
-/* Puts VALUE and what t->encoded holds into the cell. VALUE must not point into it. */
-static int cell_fill(struct table *t, struct cell *c, bool is_null, struct span value)
-{
-    size_t need = value.len + t->encoded.len;
-    if (need > c->cap) {
-        size_t cap = need < 16 ? 16 : need + need / 2;
-        char *grown = realloc(c->at, cap);
-        if (!grown)
-            return -ENOMEM;
-        c->at = grown;
-        c->cap = (uint32_t)cap;
-    }
-    if (value.len)
-        memcpy(c->at, value.at, value.len);
-    if (t->encoded.len)
-        memcpy(c->at + value.len, t->encoded.at, t->encoded.len);
-    c->len = (uint32_t)value.len;
-    c->published_len = (uint32_t)t->encoded.len;
-    c->is_set = true;
-    c->is_null = is_null;
-    return 0;
-}
-
-/* Sets a cell that is published. Returns 1 when that changed its value, 0 when not, -ENOMEM. */
+/* Sets a cell that is published. Returns 1 when that changed its value, 0 when not, -ENOMEM. VALUE must not point into it. */
 static int cell_set(struct table *t, struct cell *c, size_t field, bool is_null, struct span value)
 {
     if (cell_is(c, is_null, value))
@@ -66,17 +28,14 @@ static int cell_set(struct table *t, struct cell *c, size_t field, bool is_null,
     buf_clear(&t->encoded);
     int r = t->hooks.encode(t->hooks.userdata, field, is_null, value, &t->encoded);
     if (r == 0)
-        r = buf_error(&t->encoded) ? -ENOMEM : cell_fill(t, c, is_null, value);
+        r = buf_error(&t->encoded) ? -ENOMEM : cell_fill(c, is_null, value, buf_span(&t->encoded));
     return r < 0 ? r : 1;
 }
 
 /* Sets a cell that only later deltas refer to. */
-static int cell_set_base(struct table *t, struct cell *c, bool is_null, struct span value)
+static int cell_set_base(struct cell *c, bool is_null, struct span value)
 {
-    if (cell_is(c, is_null, value))
-        return 0;
-    buf_clear(&t->encoded);
-    return cell_fill(t, c, is_null, value);
+    return cell_is(c, is_null, value) ? 0 : cell_fill(c, is_null, value, SPAN_EMPTY);
 }
 
 /* ---- rows ---- */
@@ -300,62 +259,18 @@ static void mark_all(struct table *t)
         mark_changed(t, i);
 }
 
-/* A diff against the cell's value; the result is borrowed from t->patched. Returns 0, TABLE_BAD, -ENOMEM. */
-static int apply_diff(struct table *t, enum delta_kind kind, const struct cell *c, struct span diff,
-                      struct span *ret, const char **ret_why)
-{
-    if (!c->is_set || c->is_null) {
-        *ret_why = "a diff of a value that is not there";
-        return TABLE_BAD;
-    }
-    buf_clear(&t->patched);
-    int r = kind == DELTA_JSON_PATCH ? diff_json_patch(cell_value(c), diff, &t->patched)
-                                     : diff_tlcp(cell_value(c), diff, &t->patched);
-    if (r > 0) {
-        *ret_why =
-            kind == DELTA_JSON_PATCH ? "a JSON Patch that does not apply" : "a TLCP-diff that does not apply";
-        return TABLE_BAD;
-    }
-    *ret = buf_span(&t->patched);
-    return r;
-}
-
-/* The value that a delta gives to a cell, decoded: borrowed from the line or from t->decoded. Returns 0, TABLE_BAD, -ENOMEM. */
-static int resolve(struct table *t, const struct delta *delta, const struct cell *c, struct span *ret,
-                   const char **ret_why)
-{
-    if (delta->kind == DELTA_NULL) {
-        *ret = SPAN_EMPTY;
-        return 0;
-    }
-    if (delta->kind == DELTA_VALUE && delta_is_plain(t->options.syntax, delta->text)) {
-        *ret = delta->text;
-        return 0;
-    }
-    buf_clear(&t->decoded);
-    if (buf_reserve(&t->decoded, delta->text.len) < 0)
-        return -ENOMEM;
-    ptrdiff_t n = delta_decode(t->options.syntax, t->decoded.at, delta->text);
-    if (n < 0) {
-        *ret_why = "a '%' without two hex digits";
-        return TABLE_BAD;
-    }
-    *ret = span_make(t->decoded.at, (size_t)n);
-    return delta->kind == DELTA_VALUE ? 0 : apply_diff(t, delta->kind, c, *ret, ret, ret_why);
-}
-
 /* One told field of the base. COMMAND publishes the key's row instead, so there the base keeps values alone. */
 static int apply_field(struct table *t, struct row *base, size_t field, const struct delta *delta,
                        const char **ret_why)
 {
     struct cell *c = &base->cells[field];
     struct span value;
-    int r = resolve(t, delta, c, &value, ret_why);
+    int r = cell_resolve(t->options.syntax, c, delta, &t->decoded, &t->patched, &value, ret_why);
     if (r != 0)
         return r;
     bool is_null = delta->kind == DELTA_NULL;
     if (t->options.mode == TABLE_COMMAND)
-        return cell_set_base(t, c, is_null, value);
+        return cell_set_base(c, is_null, value);
     r = cell_set(t, c, field, is_null, value);
     if (r > 0)
         mark_changed(t, field);

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/map.h"
-#include "proto/delta.h"
+#include "proto/cell.h"
 
 enum table_mode { TABLE_MERGE, TABLE_DISTINCT, TABLE_COMMAND, TABLE_RAW };
 
@@ -20,13 +20,6 @@ struct table_hooks {
     /* The table goes away, after its items; may be NULL. */
     void (*drop_table)(void *userdata);
     void *userdata;
-};
-
-/* A field of a row: the decoded value and, behind it in the same memory, the published span. */
-struct cell {
-    char *at;
-    uint32_t len, published_len, cap; /* bytes */
-    bool is_set, is_null;             /* not set: no update told it yet */
 };
 
 /* What the publisher notes on a row, for replays; set by the caller after publishing. */
