@@ -34,5 +34,6 @@
 /* The text of a code or of an oddity, as it goes to log and status. */
 #define LIMIT_REASON_BYTES ((size_t)512)
 
-/* Subscription ids used in one session: a server that loses our requests makes us ask again, each time with a new id. */
+/* Subscriptions that the server may have, or may still answer, at a time: one that loses our requests makes us ask again, each time with a
+ * new id. */
 #define LIMIT_SUBSCRIPTIONS ((size_t)1000000)

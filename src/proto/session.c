@@ -415,6 +415,8 @@ int session_new(const struct session_options *options, uint64_t seed, struct ses
         .state = SESSION_DISCONNECTED, .previous = SESSION_DISCONNECTED, .detail = "stopped"};
     list_init(&s->tables);
     list_init(&s->pending);
+    list_init(&s->subs);
+    list_init(&s->dropping);
     buf_init(&s->id, LIMIT_SESSION_ID_BYTES);
     buf_init(&s->control_link, LIMIT_CONTROL_LINK_BYTES);
     buf_init(&s->user, LIMIT_REQUEST_BYTES_MAX);
@@ -445,6 +447,7 @@ void session_free(struct session *s)
     if (!s)
         return;
     session_bury(s);
+    session_forget_subs(s);
     while (!list_empty(&s->tables)) {
         struct session_table *t = CONTAINER_OF(s->tables.next, struct session_table, link);
         s->corpse = t;
@@ -463,7 +466,10 @@ void session_free(struct session *s)
     line_done(&s->control_lines);
     text_done(&s->stream_text);
     text_done(&s->control_text);
-    free(s->subs);
+    idmap_done(&s->by_id);
+    idmap_done(&s->requests);
+    timers_done(&s->answers);
+    timers_done(&s->retries);
     free(s->bandwidth_wanted);
     free(s);
 }

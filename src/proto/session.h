@@ -6,6 +6,7 @@
  * session_tick() at session_deadline(). */
 #pragma once
 
+#include "base/timers.h"
 #include "proto/dialect.h"
 #include "proto/limits.h"
 #include "proto/table.h"
@@ -148,6 +149,17 @@ enum session_table_state {
     SESSION_TABLE_DELETED
 };
 
+/* What has a subscription of its own: a table as a whole. proto/session's own. */
+struct session_part {
+    struct session_table *table;
+    struct subscription *sub; /* NULL: not asked for in this session */
+    struct list ask_link;     /* in session_table.asking, while an add or a reconf of it is to be sent */
+    struct timer retry;       /* when it is asked for again */
+    unsigned retries;         /* in a row: back-off of what the server's trouble makes us ask again */
+    bool confirmed;           /* the CONF of this subscription came */
+    enum { PART_RECONF_NONE, PART_RECONF_WANTED, PART_RECONF_ASKED } reconf;
+};
+
 /* One table in a session; fields are read-only outside proto/. */
 struct session_table {
     struct table *table;
@@ -161,15 +173,12 @@ struct session_table {
 
     /* proto/session's own */
     struct list link, pending_link;
-    uint64_t sub_id;                    /* 0: not asked for in this session */
-    uint64_t retry_failed_ms, retry_at; /* retry_at UINT64_MAX: not planned */
-    uint64_t stale_ms, heard_at;        /* 0: never stale; when something came for it last */
-    unsigned retries;   /* in a row: back-off of what the server's trouble makes us ask again */
-    uint64_t reconf_id; /* of the reconf that waits for its answer; 0: none */
-    uint64_t reconf_by; /* when it is late */
-    bool reconf_wanted;
+    struct session_part whole;
+    struct list asking; /* parts of which something is to be asked */
+    uint64_t retry_failed_ms;
+    uint64_t stale_ms, heard_at;  /* 0: never stale; when something came for it last */
+    size_t reconfs;               /* parts whose reconf is wanted or asked */
     const char *frequency_before; /* owned, or NULL: the option that a refused reconf gives back */
-    bool confirmed;               /* the CONF of this subscription came */
     size_t gap_at;                /* next item to be told a gap; SIZE_MAX: no gap pending */
     const char *gap_reason;       /* a constant, or the session's text */
     bool announce;                /* its state is to be told */

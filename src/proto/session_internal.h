@@ -2,6 +2,7 @@
  * session_requests.c (what is asked while bound), session_tables.c, session_report.c. Nobody else includes it. */
 #pragma once
 
+#include "base/idmap.h"
 #include "proto/errcode.h"
 #include "proto/line.h"
 #include "proto/session.h"
@@ -10,19 +11,21 @@
 
 enum { SESSION_REPORTS = 8 };
 
-/* An LS_subId that was used in this session. */
+/* An LS_subId of this session that the server may have. */
 struct subscription {
-    struct session_table *table; /* NULL: nobody wants it any more */
+    uint64_t id;
+    struct session_part *part; /* NULL: nobody wants it any more */
+    struct list link;          /* in session.subs */
+    struct list drop_link;     /* in session.dropping: SUB_DROP */
     enum {
         SUB_ASKED,    /* add sent */
         SUB_ACCEPTED, /* REQOK came */
         SUB_ACTIVE,   /* SUBOK came */
         SUB_DROP,     /* delete is to be sent */
         SUB_DROPPED,  /* delete sent; the id is free at UNSUB */
-        SUB_GONE,
     } stage;
-    uint64_t request_id; /* of the last add or delete; 0: answered */
-    uint64_t answer_by;
+    uint64_t request_id; /* of the last add, delete or, while it is active, reconf; 0: answered */
+    struct timer answer; /* when the server is late with that, or with SUBOK */
 };
 
 /* An outcome that somebody waits for. */
@@ -90,15 +93,19 @@ struct session {
 
     /* tables and requests */
     struct list tables, pending;
-    struct subscription *subs; /* subs[LS_subId - 1] */
-    size_t n_subs, cap_subs;
-    uint64_t last_request_id;
-    bool requests_wait; /* something is to be asked; false only when nothing is */
-    uint64_t strays[8]; /* LS_subIds that the server has and we do not: to be deleted */
+    struct list subs;             /* all that the server may have */
+    struct idmap by_id, requests; /* LS_subId, LS_reqId that waits for its answer -> subscription */
+    uint64_t last_sub_id, last_request_id;
+    struct timers answers, retries; /* of subscriptions; of parts */
+    size_t n_parts;
+    struct list dropping; /* subscriptions whose delete is to be asked */
+    bool requests_wait;   /* something is to be asked; false only when nothing is */
+    uint64_t strays[8];   /* LS_subIds that the server has and we do not: to be deleted */
     size_t n_strays;
     char *bandwidth_wanted; /* owned: what constrain asks for, until it is taken; NULL: nothing */
     bool constrain_wanted;  /* it is to be asked */
     uint64_t constrain_id;  /* of the constrain that waits for its answer; 0: none */
+    uint64_t constrain_by;  /* when it is late */
     char bandwidth[32];     /* as the server granted it (CONS), or "" */
     struct session_ask asks[SESSION_ASKS_MAX];
     struct session_answer answer; /* of the current event */
@@ -113,7 +120,7 @@ struct session {
     struct session_counters counters;
 };
 
-#define NEVER UINT64_MAX
+#define NEVER TIMER_OFF
 
 /* ---- session_report.c ---- */
 /* The public state, if it is another than was last told, or REASON is given (NULL: none; CODE likewise). */
@@ -212,15 +219,55 @@ void session_asks_tick(struct session *s, uint64_t now);
 uint64_t session_asks_deadline(const struct session *s);
 bool session_answers_wait(const struct session *s);
 
+/* ---- session_parts.c ---- */
+/* P, zeroed memory, becomes a part of T. Returns 0 or -ENOMEM. */
+int session_part_init(struct session *s, struct session_part *p, struct session_table *t);
+/* Its subscription is released, nothing of it is asked any more. P may be freed then. */
+void session_part_done(struct session *s, struct session_part *p);
+/* An add or a reconf of it is to be sent. */
+void session_part_ask(struct session *s, struct session_part *p);
+/* An add, at once: it does not wait for another try any more. */
+void session_part_now(struct session *s, struct session_part *p);
+/* Its table's max_frequency is another. */
+void session_part_reconf(struct session *s, struct session_part *p);
+/* No reconf of it is to be asked, and none is waited for. */
+void session_part_forget_reconf(struct session_part *p);
+/* It begins anew: nothing of it is asked or waited for, and its subscription is dropped. */
+void session_part_reset(struct session *s, struct session_part *p);
+
+/* A subscription that the server may have; NULL: there is none of that id. */
+static inline struct subscription *session_subscription(const struct session *s, uint64_t sub_id)
+{
+    return idmap_get(&s->by_id, sub_id);
+}
+/* With PART (or NULL: nobody wants it) and ID, a new one or one that was given up. Its stage is the caller's to set. Returns 0 or -ENOMEM. */
+int session_sub_new(struct session *s, uint64_t id, struct session_part *part, struct subscription **ret);
+/* The server does not have it, or nobody cares any more; its part has none then. */
+void session_sub_free(struct session *s, struct subscription *sub);
+/* A delete of it is to be sent; nobody wants it any more. */
+void session_sub_drop(struct session *s, struct subscription *sub);
+/* A request for it goes out, as last_request_id; its answer is late at BY. */
+void session_sub_asked(struct session *s, struct subscription *sub, uint64_t by);
+/* Its request was answered, or is not waited for any more. */
+void session_sub_answered(struct session *s, struct subscription *sub);
+/* The session is gone, and they with it. */
+void session_forget_subs(struct session *s);
+
 /* ---- session_tables.c ---- */
-struct subscription *session_subscription(struct session *s, uint64_t sub_id);
 void session_table_set(struct session *s, struct session_table *t, enum session_table_state state,
                        const char *reason, const int *code);
-/* GAP_REASON: a constant. */
 /* The server sends its data; stale or not. */
 bool session_table_is_active(const struct session_table *t);
-void session_table_fail(struct session *s, uint64_t now, struct session_table *t, const char *gap_reason,
-                        const char *reason, const int *code);
+/* SUBOK came, and fits. */
+void session_part_active(struct session *s, uint64_t now, struct session_part *p);
+/* It has no subscription, or one to be dropped, for a reason that will last: it is asked for again after retry_failed_ms. GAP_REASON: a constant. */
+void session_part_fail(struct session *s, uint64_t now, struct session_part *p, const char *gap_reason,
+                       const char *reason, const int *code);
+/* The server's trouble: it is asked for again, with back-off. */
+void session_part_again(struct session *s, uint64_t now, struct session_part *p, const char *reason,
+                        const int *code);
+/* Its retry is due. */
+void session_part_retry(struct session *s, struct session_part *p);
 void session_table_gap(struct session *s, struct session_table *t, const char *reason);
 /* The session is gone: every table is void and pending, every LS_subId forgotten. */
 void session_void_tables(struct session *s, const char *reason);

@@ -259,43 +259,46 @@ static void on_request_answer(struct session *s, uint64_t now, const struct tlcp
 
 /* ---- data notifications ---- */
 
+/* A SUBOK for an id that was given up, or never given out: the server is to have neither. */
+static void on_subok_unknown(struct session *s, uint64_t now, uint64_t sub_id)
+{
+    struct subscription *sub;
+    if (!sub_id || sub_id > s->last_sub_id || s->by_id.count >= LIMIT_SUBSCRIPTIONS)
+        session_delete_stray(s, sub_id);
+    else if (session_sub_new(s, sub_id, NULL, &sub) < 0)
+        session_break(s, now, "out of memory");
+    else
+        session_sub_drop(s, sub);
+}
+
 static void on_subok(struct session *s, uint64_t now, struct subscription *sub, const struct tlcp_message *m,
                      struct span line)
 {
-    struct session_table *t = sub->table;
-    if (!t) {
-        if (sub->stage == SUB_GONE)
-            sub->stage = SUB_DROP;
-        s->requests_wait = true;
+    struct session_part *p = sub->part;
+    if (!p)
         return;
-    }
     if (sub->stage == SUB_ACTIVE) {
         session_oddity(s, &s->odd_tags[m->tag], "a table subscribed twice", line);
         return;
     }
     bool command = m->tag == TLCP_SUBCMD;
     const char *why = NULL;
-    int r = table_begin(t->table, m->sub.items, m->sub.fields, command ? m->sub.key_field : 0,
+    int r = table_begin(p->table->table, m->sub.items, m->sub.fields, command ? m->sub.key_field : 0,
                         command ? m->sub.command_field : 0, &why);
     if (r < 0) {
         session_break(s, now, "out of memory");
     } else if (r > 0) {
-        sub->table = NULL;
-        sub->stage = SUB_DROP;
-        s->requests_wait = true;
-        session_table_fail(s, now, t, "table failed", why, NULL);
+        session_part_fail(s, now, p, "table failed", why, NULL);
     } else {
+        session_sub_answered(s, sub);
         sub->stage = SUB_ACTIVE;
-        sub->request_id = 0;
-        t->retries = 0;
-        s->requests_wait = s->requests_wait || t->reconf_wanted;
-        session_table_set(s, t, SESSION_TABLE_ACTIVE, NULL, NULL);
-        session_table_heard(s, now, t);
+        session_part_active(s, now, p);
     }
 }
 
-static void on_conf(struct session *s, struct session_table *t, const struct tlcp_message *m)
+static void on_conf(struct session *s, struct session_part *p, const struct tlcp_message *m)
 {
+    struct session_table *t = p->table;
     char shown[sizeof t->max_frequency];
     show(s, span_is(m->texts[1], "unfiltered") ? m->texts[1] : m->texts[0], shown, sizeof shown);
     if (strcmp(shown, t->max_frequency) != 0) {
@@ -303,9 +306,9 @@ static void on_conf(struct session *s, struct session_table *t, const struct tlc
         session_table_set(s, t, t->state, NULL, NULL);
     }
     /* The first belongs to the subscription, even if another frequency was asked for before it came. */
-    if (t->confirmed)
+    if (p->confirmed)
         session_asks_told(s, t);
-    t->confirmed = true;
+    p->confirmed = true;
 }
 
 static void on_cons(struct session *s, const struct tlcp_message *m)
@@ -316,11 +319,10 @@ static void on_cons(struct session *s, const struct tlcp_message *m)
 
 static void on_unsub(struct session *s, uint64_t now, struct subscription *sub)
 {
-    struct session_table *t = TAKE(sub->table);
-    sub->stage = SUB_GONE;
-    sub->request_id = 0;
-    if (t)
-        session_table_fail(s, now, t, "unsubscribed by the server", "unsubscribed by the server", NULL);
+    struct session_part *p = sub->part;
+    session_sub_free(s, sub);
+    if (p)
+        session_part_fail(s, now, p, "unsubscribed by the server", "unsubscribed by the server", NULL);
 }
 
 static bool on_item_message(struct session *s, uint64_t now, struct session_table *t,
@@ -370,13 +372,16 @@ static bool on_data(struct session *s, uint64_t now, const struct tlcp_message *
 {
     /* sub_id is the first number of all of them. */
     struct subscription *sub = session_subscription(s, m->sub.sub_id);
+    bool subok = m->tag == TLCP_SUBOK || m->tag == TLCP_SUBCMD;
     if (!sub) {
-        session_oddity(s, &s->odd_subscription, "a table that was never asked for", line);
-        if (m->tag == TLCP_SUBOK || m->tag == TLCP_SUBCMD)
-            session_delete_stray(s, m->sub.sub_id);
+        /* What still comes for one that was given up is nothing. */
+        if (!m->sub.sub_id || m->sub.sub_id > s->last_sub_id)
+            session_oddity(s, &s->odd_subscription, "a table that was never asked for", line);
+        if (subok)
+            on_subok_unknown(s, now, m->sub.sub_id);
         return false;
     }
-    if (m->tag == TLCP_SUBOK || m->tag == TLCP_SUBCMD) {
+    if (subok) {
         on_subok(s, now, sub, m, line);
         return false;
     }
@@ -384,22 +389,22 @@ static bool on_data(struct session *s, uint64_t now, const struct tlcp_message *
         on_unsub(s, now, sub);
         return false;
     }
-    /* What still comes for a table that nobody wants any more. */
-    if (!sub->table)
+    struct session_part *p = sub->part;
+    if (!p)
         return false;
     /* It says nothing of items and rows; nothing tells that it comes behind SUBOK. */
     if (m->tag == TLCP_CONF) {
-        on_conf(s, sub->table, m);
+        on_conf(s, p, m);
         return false;
     }
     if (sub->stage != SUB_ACTIVE) {
         session_break(s, now, "data for a table before its SUBOK");
         return false;
     }
-    session_table_heard(s, now, sub->table);
+    session_table_heard(s, now, p->table);
     if (m->tag == TLCP_U)
-        return on_update(s, now, sub->table, m, ret);
-    return on_item_message(s, now, sub->table, m, ret);
+        return on_update(s, now, p->table, m, ret);
+    return on_item_message(s, now, p->table, m, ret);
 }
 
 /* ---- the way of a line ---- */

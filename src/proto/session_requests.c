@@ -1,6 +1,6 @@
-/* What is asked of the server while the session is bound: adds, deletes and reconfs, batched under the request limit (PROTOCOL.md, "Requests"). Nothing is
- * queued: what is to be asked shows in the state of tables and subscriptions, so a request can neither be lost nor asked
- * twice. */
+/* What is asked of the server while the session is bound: adds, deletes and reconfs, batched under the request limit (PROTOCOL.md, "Requests"). No
+ * request is queued: what is to be asked shows in the state of parts and subscriptions, so none can be lost or asked
+ * twice; lists only say which of them to look at. */
 #include "proto/session_internal.h"
 
 #include <errno.h>
@@ -9,9 +9,9 @@
 /* A batch must leave room for the request's name and the line ends around it. */
 enum { BATCH_MARGIN_BYTES = 64 };
 
-static struct session_table *table_of_link(struct list *link)
+static struct subscription *sub_of(struct list *link)
 {
-    return CONTAINER_OF(link, struct session_table, link);
+    return CONTAINER_OF(link, struct subscription, link);
 }
 
 static bool may_ask(const struct session *s)
@@ -89,50 +89,47 @@ static uint64_t answer_time(const struct session *s, uint64_t now, unsigned trie
     return now + (s->options.connect_ms << (tries < 6 ? tries : 6));
 }
 
-static int ask_add(struct session *s, uint64_t now, struct session_table *t, struct buf *line)
+static void ask_add_failed(struct session *s, uint64_t now, struct session_part *p)
 {
-    if (s->n_subs >= LIMIT_SUBSCRIPTIONS)
-        return -ENOBUFS;
-    if (s->n_subs == s->cap_subs) {
-        size_t cap = s->cap_subs ? s->cap_subs * 2 : 16;
-        struct subscription *grown = realloc(s->subs, cap * sizeof *grown);
-        if (!grown)
-            return -ENOMEM;
-        s->subs = grown;
-        s->cap_subs = cap;
-    }
+    list_remove(&p->ask_link);
+    session_part_fail(s, now, p, "table failed", "its subscription is longer than the server's request limit",
+                      NULL);
+}
+
+static int ask_add(struct session *s, uint64_t now, struct session_part *p, struct buf *line)
+{
     bool too_long;
-    build_add(s, line, s->last_request_id + 1, s->n_subs + 1, &t->table->options);
+    struct subscription *sub;
+    if (s->by_id.count >= LIMIT_SUBSCRIPTIONS)
+        return -ENOBUFS;
+    build_add(s, line, s->last_request_id + 1, s->last_sub_id + 1, &p->table->table->options);
     int r = append_line(s, line, &too_long);
+    if (r == 0 && too_long)
+        return ask_add_failed(s, now, p), 0;
+    if (r == 0)
+        r = session_sub_new(s, s->last_sub_id + 1, p, &sub);
     if (r != 0)
         return r;
-    if (too_long) {
-        session_table_fail(s, now, t, "table failed",
-                           "its subscription is longer than the server's request limit", NULL);
-        return 0;
-    }
-    s->subs[s->n_subs++] = (struct subscription){.table = t,
-                                                 .stage = SUB_ASKED,
-                                                 .request_id = ++s->last_request_id,
-                                                 .answer_by = answer_time(s, now, t->retries)};
-    t->sub_id = s->n_subs;
-    t->retry_at = NEVER;
-    t->confirmed = false;
+    s->last_sub_id++;
+    s->last_request_id++;
+    session_sub_asked(s, sub, answer_time(s, now, p->retries));
+    list_remove(&p->ask_link);
+    p->confirmed = false;
     return 0;
 }
 
-static int ask_delete(struct session *s, uint64_t now, uint64_t sub_id, struct buf *line)
+static int ask_delete(struct session *s, uint64_t now, struct subscription *sub, struct buf *line)
 {
-    struct subscription *sub = session_subscription(s, sub_id);
     bool too_long;
     begin_request(s, line, s->last_request_id + 1, "delete");
-    tlcp_param_u64(line, "LS_subId", sub_id);
+    tlcp_param_u64(line, "LS_subId", sub->id);
     int r = append_line(s, line, &too_long);
     if (r != 0)
         return r;
+    list_remove(&sub->drop_link);
     sub->stage = SUB_DROPPED;
-    sub->request_id = ++s->last_request_id;
-    sub->answer_by = answer_time(s, now, 0);
+    s->last_request_id++;
+    session_sub_asked(s, sub, answer_time(s, now, 0));
     return 0;
 }
 
@@ -150,23 +147,24 @@ static int ask_delete_stray(struct session *s, struct buf *line)
     return 0;
 }
 
-static int ask_reconf(struct session *s, uint64_t now, struct session_table *t, struct buf *line)
+static int ask_reconf(struct session *s, uint64_t now, struct session_part *p, struct buf *line)
 {
     bool too_long;
     begin_request(s, line, s->last_request_id + 1, "reconf");
-    tlcp_param_u64(line, "LS_subId", t->sub_id);
-    tlcp_param_text(line, "LS_requested_max_frequency", t->table->options.max_frequency);
+    tlcp_param_u64(line, "LS_subId", p->sub->id);
+    tlcp_param_text(line, "LS_requested_max_frequency", p->table->table->options.max_frequency);
     int r = append_line(s, line, &too_long);
     if (r != 0)
         return r;
-    t->reconf_wanted = false;
-    t->reconf_id = ++s->last_request_id;
-    t->reconf_by = answer_time(s, now, 0);
-    session_asks_sent(s, t);
+    list_remove(&p->ask_link);
+    p->reconf = PART_RECONF_ASKED;
+    s->last_request_id++;
+    session_sub_asked(s, p->sub, answer_time(s, now, 0));
+    session_asks_sent(s, p->table);
     return 0;
 }
 
-static int ask_constrain(struct session *s, struct buf *line)
+static int ask_constrain(struct session *s, uint64_t now, struct buf *line)
 {
     bool too_long;
     begin_request(s, line, s->last_request_id + 1, "constrain");
@@ -176,14 +174,9 @@ static int ask_constrain(struct session *s, struct buf *line)
         return r;
     s->constrain_wanted = false;
     s->constrain_id = ++s->last_request_id;
+    s->constrain_by = answer_time(s, now, 0);
     session_asks_sent(s, NULL);
     return 0;
-}
-
-static bool wants_add(const struct session_table *t, uint64_t now)
-{
-    return t->state == SESSION_TABLE_PENDING && t->sub_id == 0 &&
-           (t->retry_at == NEVER || t->retry_at <= now);
 }
 
 static int ask_rebind(struct session *s, struct buf *line)
@@ -198,30 +191,44 @@ static int ask_rebind(struct session *s, struct buf *line)
     return 0;
 }
 
-/* Deletes first: they make room on the server, and a table subscribed anew must not overlap with itself. */
-static int build_batch(struct session *s, uint64_t now, struct buf *line)
+static int ask_deletes(struct session *s, uint64_t now, struct buf *line)
 {
     int r = 0;
-    for (size_t i = 0; i < s->n_subs && r == 0; i++)
-        if (s->subs[i].stage == SUB_DROP) {
-            buf_clear(line);
-            r = ask_delete(s, now, i + 1, line);
-        }
+    LIST_EACH_SAFE(link, &s->dropping) {
+        buf_clear(line);
+        r = ask_delete(s, now, CONTAINER_OF(link, struct subscription, drop_link), line);
+        if (r != 0)
+            break;
+    }
     while (s->n_strays && r == 0) {
         buf_clear(line);
         r = ask_delete_stray(s, line);
     }
-    LIST_EACH(link, &s->tables) {
-        struct session_table *t = table_of_link(link);
+    return r;
+}
+
+static int ask_parts(struct session *s, uint64_t now, struct session_table *t, struct buf *line)
+{
+    struct list *link;
+    int r = 0;
+    while (r == 0 && (link = list_first(&t->asking))) {
+        struct session_part *p = CONTAINER_OF(link, struct session_part, ask_link);
         buf_clear(line);
-        if (r == 0 && wants_add(t, now))
-            r = ask_add(s, now, t, line);
-        else if (r == 0 && t->reconf_wanted && session_table_is_active(t))
-            r = ask_reconf(s, now, t, line);
+        r = p->sub ? ask_reconf(s, now, p, line) : ask_add(s, now, p, line);
     }
+    return r;
+}
+
+/* Deletes first: they make room on the server, and a table subscribed anew must not overlap with itself. */
+static int build_batch(struct session *s, uint64_t now, struct buf *line)
+{
+    int r = ask_deletes(s, now, line);
+    LIST_EACH(link, &s->tables)
+        if (r == 0)
+            r = ask_parts(s, now, CONTAINER_OF(link, struct session_table, link), line);
     buf_clear(line);
     if (r == 0 && s->constrain_wanted)
-        r = ask_constrain(s, line);
+        r = ask_constrain(s, now, line);
     buf_clear(line);
     return r == 0 && s->rebind_wanted ? ask_rebind(s, line) : r;
 }
@@ -245,22 +252,6 @@ bool session_build_requests(struct session *s, uint64_t now)
 
 /* ---- answers ---- */
 
-static struct subscription *find_request(struct session *s, uint64_t id)
-{
-    for (size_t i = 0; i < s->n_subs; i++)
-        if (s->subs[i].request_id == id)
-            return &s->subs[i];
-    return NULL;
-}
-
-static struct session_table *find_reconf(struct session *s, uint64_t id)
-{
-    LIST_EACH(link, &s->tables)
-        if (table_of_link(link)->reconf_id == id)
-            return table_of_link(link);
-    return NULL;
-}
-
 /* Taken: later sessions begin with it, unless another is wished for meanwhile. */
 static void constrain_done(struct session *s, uint64_t now)
 {
@@ -280,38 +271,42 @@ static void constrain_refused(struct session *s, const char *text, int code)
     session_asks_refused(s, NULL, text, &code);
 }
 
+/* The answer to a part's reconf came. Returns whether no other of its table is waited for. */
+static bool reconf_over(struct session_part *p)
+{
+    if (p->reconf == PART_RECONF_ASKED)
+        session_part_forget_reconf(p);
+    return p->table->reconfs == 0;
+}
+
 void session_request_done(struct session *s, uint64_t now, uint64_t id)
 {
-    struct subscription *sub = id ? find_request(s, id) : NULL;
-    if (sub) {
-        sub->request_id = 0;
-        if (sub->stage == SUB_ASKED)
-            sub->stage = SUB_ACCEPTED;
+    struct subscription *sub = idmap_get(&s->requests, id);
+    if (!sub) {
+        if (id && id == s->constrain_id)
+            constrain_done(s, now);
         return;
     }
-    struct session_table *t = id ? find_reconf(s, id) : NULL;
-    if (t) {
-        t->reconf_id = 0;
-        session_asks_accepted(s, now, t);
-    } else if (id && id == s->constrain_id) {
-        constrain_done(s, now);
+    session_sub_answered(s, sub);
+    if (sub->stage == SUB_ASKED) {
+        /* What it leads to has as long again; where we poll, until the poll after this one. */
+        uint64_t poll_ms = s->polling ? s->options.polling_ms + session_patience(s) : 0;
+        sub->stage = SUB_ACCEPTED;
+        timers_set(&s->answers, &sub->answer,
+                   answer_time(s, now, sub->part ? sub->part->retries : 0) + poll_ms);
+    } else if (sub->stage == SUB_ACTIVE && reconf_over(sub->part)) {
+        session_asks_accepted(s, now, sub->part->table);
     }
 }
 
 static void add_refused(struct session *s, uint64_t now, struct subscription *sub, int code, const char *text)
 {
-    struct session_table *t = TAKE(sub->table);
-    sub->stage = SUB_GONE;
-    if (!t)
-        return;
-    if (errcode_request(code) == ERRCODE_ADD_AGAIN) {
-        t->sub_id = 0;
-        t->retry_at = now + session_backoff(s, t->retries++);
-        session_table_set(s, t, SESSION_TABLE_PENDING, text, &code);
-        s->requests_wait = true;
-    } else {
-        session_table_fail(s, now, t, "table failed", text, &code);
-    }
+    struct session_part *p = sub->part;
+    session_sub_free(s, sub);
+    if (errcode_request(code) == ERRCODE_ADD_AGAIN)
+        session_part_again(s, now, p, text, &code);
+    else
+        session_part_fail(s, now, p, "table failed", text, &code);
 }
 
 /* A code that speaks of the session, not of the request: it is lost. */
@@ -325,48 +320,47 @@ static bool session_refused(struct session *s, uint64_t now, int code, const cha
     return true;
 }
 
-/* Later subscriptions must not ask for it either. */
-static void reconf_refused(struct session_table *t)
+static void reconf_refused(struct session *s, struct session_part *p, int code, const char *text)
 {
-    if (t->reconf_wanted)
-        return;
-    free((void *)(uintptr_t)t->table->options.max_frequency);
-    t->table->options.max_frequency = TAKE(t->frequency_before);
+    struct session_table *t = p->table;
+    /* Later subscriptions must not ask for it either. */
+    if (reconf_over(p)) {
+        free((void *)(uintptr_t)t->table->options.max_frequency);
+        t->table->options.max_frequency = TAKE(t->frequency_before);
+    }
+    session_asks_refused(s, t, text, &code);
+    session_table_set(s, t, t->state, text, &code);
 }
 
 void session_request_refused(struct session *s, uint64_t now, uint64_t id, int code, const char *text)
 {
     if (session_refused(s, now, code, text))
         return;
-    struct subscription *sub = id ? find_request(s, id) : NULL;
-    if (sub) {
-        sub->request_id = 0;
-        if (sub->stage == SUB_DROPPED)
-            sub->stage = SUB_GONE;
-        else if (sub->stage == SUB_ASKED || sub->stage == SUB_ACCEPTED)
-            add_refused(s, now, sub, code, text);
+    struct subscription *sub = idmap_get(&s->requests, id);
+    if (!sub) {
+        if (id && id == s->constrain_id)
+            constrain_refused(s, text, code);
         return;
     }
-    struct session_table *t = id ? find_reconf(s, id) : NULL;
-    if (t) {
-        t->reconf_id = 0;
-        reconf_refused(t);
-        session_asks_refused(s, t, text, &code);
-        session_table_set(s, t, t->state, text, &code);
-    } else if (id && id == s->constrain_id) {
-        constrain_refused(s, text, code);
-    }
+    session_sub_answered(s, sub);
+    if (sub->stage == SUB_ACTIVE)
+        reconf_refused(s, sub->part, code, text);
+    else if (sub->stage == SUB_DROPPED)
+        session_sub_free(s, sub);
+    else
+        add_refused(s, now, sub, code, text);
 }
 
+/* Which of them is not told; what it says must be wrong in one is wrong in all. */
 void session_requests_unreadable(struct session *s, uint64_t now, int code, const char *text)
 {
     if (session_refused(s, now, code, text))
         return;
-    for (size_t i = 0; i < s->n_subs; i++)
-        if (s->subs[i].stage == SUB_ASKED) {
-            s->subs[i].request_id = 0;
-            add_refused(s, now, &s->subs[i], code, text);
-        }
+    LIST_EACH_SAFE(link, &s->subs) {
+        struct subscription *sub = sub_of(link);
+        if (sub->stage == SUB_ASKED)
+            add_refused(s, now, sub, code, text);
+    }
 }
 
 /* ---- time ---- */
@@ -374,12 +368,9 @@ void session_requests_unreadable(struct session *s, uint64_t now, int code, cons
 void session_requests_bound(struct session *s, uint64_t now)
 {
     uint64_t at_least = now + s->options.connect_ms;
-    for (size_t i = 0; i < s->n_subs; i++)
-        if (s->subs[i].answer_by < at_least)
-            s->subs[i].answer_by = at_least;
-    LIST_EACH(link, &s->tables)
-        if (table_of_link(link)->reconf_by < at_least)
-            table_of_link(link)->reconf_by = at_least;
+    timers_at_least(&s->answers, at_least);
+    if (s->constrain_by < at_least)
+        s->constrain_by = at_least;
     s->requests_wait = true;
 }
 
@@ -393,53 +384,53 @@ void session_delete_stray(struct session *s, uint64_t sub_id)
 
 void session_requests_postpone(struct session *s, uint64_t ms)
 {
-    for (size_t i = 0; i < s->n_subs; i++)
-        s->subs[i].answer_by += ms;
-    LIST_EACH(link, &s->tables)
-        table_of_link(link)->reconf_by += ms;
+    timers_postpone(&s->answers, ms);
+    s->constrain_by += ms;
 }
 
-/* The id is given up: should the server answer it after all, its SUBOK is answered by a delete. */
-static void ask_anew(struct session *s, struct subscription *sub)
+/* The id is given up: should the server answer it after all, its SUBOK is answered by a delete. If the server has it for certain, that is asked for now. */
+static void ask_anew(struct session *s, struct subscription *sub, bool late)
 {
-    struct session_table *t = TAKE(sub->table);
-    sub->request_id = 0;
-    sub->stage = SUB_GONE;
-    if (t) {
-        t->sub_id = 0;
-        t->retries++;
-    }
-    s->requests_wait = true;
+    struct session_part *p = sub->part;
+    if (late && sub->stage == SUB_ACCEPTED)
+        session_sub_drop(s, sub);
+    else
+        session_sub_free(s, sub);
+    p->retries++;
+    session_part_ask(s, p);
 }
 
-static void ask_again(struct session *s, struct subscription *sub)
+static void reconf_again(struct session *s, struct session_part *p)
 {
+    p->reconf = PART_RECONF_WANTED;
+    session_part_ask(s, p);
+}
+
+/* LATE: by the clock, not by a recovery. */
+static void ask_again(struct session *s, struct subscription *sub, bool late)
+{
+    bool waits = sub->request_id;
+    session_sub_answered(s, sub);
     if (sub->stage == SUB_ASKED || sub->stage == SUB_ACCEPTED)
-        ask_anew(s, sub);
+        ask_anew(s, sub, late);
     else if (sub->stage == SUB_DROPPED)
-        sub->stage = SUB_DROP;
-    /* Whatever stage it is in, the answer is not waited for any more: else its time would stay due. */
-    sub->request_id = 0;
-    s->requests_wait = true;
+        session_sub_drop(s, sub);
+    else if (sub->stage == SUB_ACTIVE && waits)
+        reconf_again(s, sub->part);
 }
 
-static void reconf_again(struct session *s, struct session_table *t)
+static void constrain_again(struct session *s)
 {
-    t->reconf_id = 0;
-    t->reconf_wanted = true;
-    s->requests_wait = true;
+    if (s->constrain_id)
+        s->constrain_wanted = s->requests_wait = true;
+    s->constrain_id = 0;
 }
 
 void session_ask_again(struct session *s)
 {
-    for (size_t i = 0; i < s->n_subs; i++)
-        ask_again(s, &s->subs[i]);
-    LIST_EACH(link, &s->tables)
-        if (table_of_link(link)->reconf_id)
-            reconf_again(s, table_of_link(link));
-    if (s->constrain_id)
-        s->constrain_wanted = s->requests_wait = true;
-    s->constrain_id = 0;
+    LIST_EACH_SAFE(link, &s->subs)
+        ask_again(s, sub_of(link), false);
+    constrain_again(s);
 }
 
 /* Only while bound and read: an answer that waits behind a cut or a slow consumer is not late. */
@@ -450,38 +441,23 @@ static bool answers_due(const struct session *s)
 
 void session_requests_tick(struct session *s, uint64_t now)
 {
+    struct timer *due;
     if (!answers_due(s))
         return;
-    for (size_t i = 0; i < s->n_subs; i++)
-        if (s->subs[i].request_id && s->subs[i].answer_by <= now)
-            ask_again(s, &s->subs[i]);
-    LIST_EACH(link, &s->tables) {
-        struct session_table *t = table_of_link(link);
-        if (t->reconf_id && t->reconf_by <= now)
-            reconf_again(s, t);
-        if (t->retry_at > now)
-            continue;
-        t->retry_at = NEVER;
-        if (t->state == SESSION_TABLE_FAILED)
-            session_table_set(s, t, SESSION_TABLE_PENDING, NULL, NULL);
-        s->requests_wait = true;
-    }
+    while ((due = timers_take(&s->answers, now)))
+        ask_again(s, CONTAINER_OF(due, struct subscription, answer), true);
+    if (s->constrain_id && s->constrain_by <= now)
+        constrain_again(s);
+    while ((due = timers_take(&s->retries, now)))
+        session_part_retry(s, CONTAINER_OF(due, struct session_part, retry));
 }
 
 uint64_t session_requests_deadline(const struct session *s)
 {
-    uint64_t at = NEVER;
     if (!answers_due(s))
-        return at;
-    for (size_t i = 0; i < s->n_subs; i++)
-        if (s->subs[i].request_id && s->subs[i].answer_by < at)
-            at = s->subs[i].answer_by;
-    LIST_EACH(link, &s->tables) {
-        const struct session_table *t = table_of_link(link);
-        if (t->retry_at < at)
-            at = t->retry_at;
-        if (t->reconf_id && t->reconf_by < at)
-            at = t->reconf_by;
-    }
-    return at;
+        return NEVER;
+    uint64_t at = timers_next(&s->answers), retry = timers_next(&s->retries);
+    if (retry < at)
+        at = retry;
+    return s->constrain_id && s->constrain_by < at ? s->constrain_by : at;
 }

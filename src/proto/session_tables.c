@@ -13,11 +13,6 @@ static struct session_table *table_of_pending(struct list *link)
     return CONTAINER_OF(link, struct session_table, pending_link);
 }
 
-struct subscription *session_subscription(struct session *s, uint64_t sub_id)
-{
-    return sub_id >= 1 && sub_id <= s->n_subs ? &s->subs[sub_id - 1] : NULL;
-}
-
 const char *session_table_state_name(enum session_table_state state)
 {
     static const char *const names[] = {"pending", "active", "stale", "failed", "silent", "deleted"};
@@ -91,8 +86,9 @@ bool session_next_table_event(struct session *s, struct session_event *ret)
     return false;
 }
 
-static void table_bury(struct session_table *t)
+static void table_bury(struct session *s, struct session_table *t)
 {
+    session_part_done(s, &t->whole);
     list_remove(&t->link);
     list_remove(&t->pending_link);
     table_free(t->table);
@@ -103,7 +99,7 @@ static void table_bury(struct session_table *t)
 void session_bury(struct session *s)
 {
     if (s->corpse)
-        table_bury(TAKE(s->corpse));
+        table_bury(s, TAKE(s->corpse));
 }
 
 /* ---- their lives ---- */
@@ -117,54 +113,43 @@ int session_add_table(struct session *s, uint64_t now, const struct table_option
     if (!t)
         return -ENOMEM;
     int r = table_new(options, hooks, &t->table);
+    if (r == 0 && (r = session_part_init(s, &t->whole, t)) < 0) {
+        /* Its owner never had it. */
+        t->table->hooks.drop_table = NULL;
+        table_free(t->table);
+    }
     if (r < 0) {
         free(t);
         return r;
     }
     list_init(&t->link);
     list_init(&t->pending_link);
+    list_init(&t->asking);
     list_append(&s->tables, &t->link);
     t->retry_failed_ms = retry_failed_ms;
-    t->retry_at = NEVER;
     t->gap_at = SIZE_MAX;
     t->user = user;
     session_table_set(s, t, SESSION_TABLE_PENDING, NULL, NULL);
-    s->requests_wait = true;
+    session_part_ask(s, &t->whole);
     *ret = t;
     return 0;
 }
 
 void session_silence_table(struct session *s, struct session_table *t)
 {
+    session_part_reset(s, &t->whole);
     session_table_set(s, t, SESSION_TABLE_SILENT, NULL, NULL);
 }
 
 void session_start_table(struct session *s, struct session_table *t)
 {
-    bool asked_for = t->state == SESSION_TABLE_ACTIVE || t->sub_id;
-    if (asked_for || t->state == SESSION_TABLE_DELETED)
+    if (t->whole.sub || t->state == SESSION_TABLE_DELETED)
         return;
     if (t->state == SESSION_TABLE_SILENT)
         t->started = true;
-    t->retry_at = NEVER;
-    t->retries = 0;
+    session_part_now(s, &t->whole);
     if (t->state != SESSION_TABLE_PENDING)
         session_table_set(s, t, SESSION_TABLE_PENDING, NULL, NULL);
-    s->requests_wait = true;
-}
-
-/* Nobody wants the id any more; the server is told if it knows it. */
-static void release_subscription(struct session *s, struct session_table *t)
-{
-    struct subscription *sub = session_subscription(s, t->sub_id);
-    t->sub_id = 0;
-    t->reconf_wanted = false;
-    t->reconf_id = 0;
-    if (!sub)
-        return;
-    sub->table = NULL;
-    sub->stage = SUB_DROP;
-    s->requests_wait = true;
 }
 
 void session_remove_table(struct session *s, uint64_t now, struct session_table *t, bool replaced)
@@ -172,7 +157,7 @@ void session_remove_table(struct session *s, uint64_t now, struct session_table 
     (void)now;
     if (t->state == SESSION_TABLE_DELETED)
         return;
-    release_subscription(s, t);
+    session_part_reset(s, &t->whole);
     session_asks_refused(s, t, "the table was deleted", NULL);
     t->replaced = replaced;
     session_table_gap(s, t, replaced ? "table subscribed anew" : "table deleted");
@@ -185,17 +170,13 @@ int session_reconf(struct session *s, uint64_t now, struct session_table *t, con
     char *copy = strdup(max_frequency);
     if (!copy)
         return -ENOMEM;
-    bool asking = t->reconf_id || t->reconf_wanted;
+    bool asking = t->reconfs;
     const char **old = asking ? &t->table->options.max_frequency : &t->frequency_before;
     free((void *)(uintptr_t)TAKE(*old));
     if (!asking)
         t->frequency_before = t->table->options.max_frequency;
     t->table->options.max_frequency = copy;
-    /* A table that is not asked for yet takes the new one along. */
-    if (t->sub_id) {
-        t->reconf_wanted = true;
-        s->requests_wait = true;
-    }
+    session_part_reconf(s, &t->whole);
     return 0;
 }
 
@@ -210,17 +191,42 @@ int session_constrain(struct session *s, const char *max_bandwidth_kbps)
     return 0;
 }
 
-void session_table_fail(struct session *s, uint64_t now, struct session_table *t, const char *gap_reason,
-                        const char *reason, const int *code)
+/* ---- what becomes of their parts ---- */
+
+void session_part_fail(struct session *s, uint64_t now, struct session_part *p, const char *gap_reason,
+                       const char *reason, const int *code)
 {
-    t->sub_id = 0;
+    struct session_table *t = p->table;
+    session_part_reset(s, p);
+    if (t->retry_failed_ms)
+        timers_set(&s->retries, &p->retry, now + session_spread(s, t->retry_failed_ms));
     t->max_frequency[0] = '\0';
-    t->reconf_wanted = false;
-    t->reconf_id = 0;
     session_asks_refused(s, t, gap_reason, NULL);
-    t->retry_at = t->retry_failed_ms ? now + session_spread(s, t->retry_failed_ms) : NEVER;
     session_table_gap(s, t, gap_reason);
     session_table_set(s, t, SESSION_TABLE_FAILED, reason, code);
+}
+
+void session_part_again(struct session *s, uint64_t now, struct session_part *p, const char *reason,
+                        const int *code)
+{
+    timers_set(&s->retries, &p->retry, now + session_backoff(s, p->retries++));
+    session_table_set(s, p->table, SESSION_TABLE_PENDING, reason, code);
+}
+
+void session_part_retry(struct session *s, struct session_part *p)
+{
+    if (p->table->state == SESSION_TABLE_FAILED)
+        session_table_set(s, p->table, SESSION_TABLE_PENDING, NULL, NULL);
+    session_part_ask(s, p);
+}
+
+void session_part_active(struct session *s, uint64_t now, struct session_part *p)
+{
+    p->retries = 0;
+    if (p->reconf == PART_RECONF_WANTED)
+        session_part_ask(s, p);
+    session_table_set(s, p->table, SESSION_TABLE_ACTIVE, NULL, NULL);
+    session_table_heard(s, now, p->table);
 }
 
 /* ---- silence ---- */
@@ -268,25 +274,27 @@ void session_tables_postpone(struct session *s, uint64_t ms)
         table_of_link(link)->heard_at += ms;
 }
 
+static void table_begin_anew(struct session *s, struct session_table *t, const char *reason)
+{
+    session_part_reset(s, &t->whole);
+    t->max_frequency[0] = '\0';
+    if (t->state == SESSION_TABLE_DELETED)
+        return;
+    session_table_gap(s, t, reason);
+    if (session_table_is_active(t) || t->state == SESSION_TABLE_FAILED)
+        session_table_set(s, t, SESSION_TABLE_PENDING, NULL, NULL);
+    if (t->state == SESSION_TABLE_PENDING)
+        session_part_ask(s, &t->whole);
+}
+
 void session_void_tables(struct session *s, const char *reason)
 {
-    LIST_EACH(link, &s->tables) {
-        struct session_table *t = table_of_link(link);
-        t->sub_id = 0;
-        t->reconf_wanted = false;
-        t->reconf_id = 0;
-        t->retry_at = NEVER;
-        t->retries = 0;
-        t->max_frequency[0] = '\0';
-        if (t->state == SESSION_TABLE_DELETED)
-            continue;
-        session_table_gap(s, t, reason);
-        if (session_table_is_active(t) || t->state == SESSION_TABLE_FAILED)
-            session_table_set(s, t, SESSION_TABLE_PENDING, NULL, NULL);
-    }
+    session_forget_subs(s);
+    LIST_EACH(link, &s->tables)
+        table_begin_anew(s, table_of_link(link), reason);
     s->stale_at = NEVER;
     session_asks_lost(s, reason);
-    s->n_subs = s->n_strays = 0;
+    s->n_strays = 0;
     s->requests_wait = true;
 }
 

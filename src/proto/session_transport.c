@@ -65,7 +65,7 @@ bool session_fall_back(struct session *s, uint64_t now, const char *why, const i
     bool asked =
         s->phase == SESSION_PHASE_BINDING || (s->phase == SESSION_PHASE_OPENING && !s->stream_websocket);
     s->rung++;
-    if (session_has_id(s) && asked && (s->dialect->recovers || s->n_subs)) {
+    if (session_has_id(s) && asked && (s->dialect->recovers || s->last_sub_id)) {
         /* The server may have taken the bind, and sent what never arrived. */
         session_recover(s, now, why, code);
         return true;

@@ -5,9 +5,11 @@
 
 #include "../lib/random.h"
 #include "base/buf.h"
+#include "base/idmap.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/span.h"
+#include "base/timers.h"
 #include "base/util.h"
 
 enum { N_RANDOM_RUNS = 40 };
@@ -433,11 +435,87 @@ START_TEST(map_large)
 }
 END_TEST
 
+/* ---- idmap ---- */
+
+enum { N_IDS = 4096 };
+
+/* Ids that are given out in order, some of which stay: beside an array of all. */
+START_TEST(idmap_random)
+{
+    struct random random = {(uint64_t)_i + 1};
+    struct idmap m = {0};
+    static char values[N_IDS + 1];
+    bool there[N_IDS + 1] = {false};
+    size_t count = 0;
+    ck_assert_ptr_null(idmap_get(&m, 1));
+    ck_assert_ptr_null(idmap_remove(&m, 1));
+    for (uint64_t id = 1; id <= N_IDS; id++) {
+        ck_assert_int_eq(idmap_reserve(&m, m.count + 1), 0);
+        idmap_add(&m, id, &values[id]);
+        there[id] = true;
+        count++;
+        for (size_t n = random_below(&random, 3); n > 0; n--) {
+            uint64_t gone = 1 + random_below(&random, (size_t)id);
+            ck_assert_ptr_eq(idmap_remove(&m, gone), there[gone] ? &values[gone] : NULL);
+            count -= there[gone];
+            there[gone] = false;
+        }
+        ck_assert_uint_eq(m.count, count);
+    }
+    for (uint64_t id = 0; id <= N_IDS; id++)
+        ck_assert_ptr_eq(idmap_get(&m, id), there[id] ? &values[id] : NULL);
+    ck_assert_uint_le(m.n_slots, N_IDS * 2);
+    idmap_done(&m);
+}
+END_TEST
+
+/* ---- timers ---- */
+
+enum { N_TIMERS = 200 };
+
+static uint64_t earliest(const struct timer *timers, size_t n)
+{
+    uint64_t at = TIMER_OFF;
+    for (size_t i = 0; i < n; i++)
+        at = timers[i].at < at ? timers[i].at : at;
+    return at;
+}
+
+START_TEST(timers_random)
+{
+    struct random random = {(uint64_t)_i + 1};
+    struct timers t = {0};
+    struct timer timers[N_TIMERS];
+    ck_assert_ptr_null(timers_take(&t, UINT64_MAX));
+    ck_assert_int_eq(timers_reserve(&t, N_TIMERS), 0);
+    for (size_t i = 0; i < N_TIMERS; i++)
+        timers[i] = (struct timer)TIMER_INIT;
+    uint64_t now = 0;
+    for (int n = 0; n < 5000; n++) {
+        struct timer *one = &timers[random_below(&random, N_TIMERS)];
+        switch (random_below(&random, 8)) {
+        case 0: timers_set(&t, one, TIMER_OFF); break;
+        case 1: timers_postpone(&t, random_below(&random, 5)); break;
+        case 2: timers_at_least(&t, now + random_below(&random, 50)); break;
+        case 3:
+            now += random_below(&random, 20);
+            for (struct timer *due; (due = timers_take(&t, now));)
+                ck_assert(due->at == TIMER_OFF);
+            ck_assert_uint_gt(timers_next(&t), now);
+            break;
+        default: timers_set(&t, one, now + random_below(&random, 100)); break;
+        }
+        ck_assert_uint_eq(timers_next(&t), earliest(timers, N_TIMERS));
+    }
+    timers_done(&t);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base");
     TCase *span = tcase_create("span"), *buf = tcase_create("buf"), *list = tcase_create("list");
-    TCase *map = tcase_create("map");
+    TCase *map = tcase_create("map"), *ids = tcase_create("ids and timers");
     tcase_add_test(span, cleanup);
     tcase_add_test(span, span_basics);
     tcase_add_test(span, span_cut_examples);
@@ -457,6 +535,9 @@ int main(void)
     tcase_add_loop_test(map, map_random, 0, 5);
     tcase_add_test(map, map_large);
     suite_add_tcase(suite, map);
+    tcase_add_loop_test(ids, idmap_random, 0, 5);
+    tcase_add_loop_test(ids, timers_random, 0, 5);
+    suite_add_tcase(suite, ids);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
