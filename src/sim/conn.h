@@ -43,6 +43,7 @@ struct conn {
     bool look_again;  /* see conn_look_again() */
     bool continued;   /* "100 Continue" was sent for the request that is being read */
     bool keep_alive;  /* HTTP: another request may follow the present one */
+    bool chunks;      /* HTTP: the client knows them; else a stream lasts as long as its connection */
     bool close_after; /* closed once everything is written */
     bool cut_after;   /* the same, but by a reset */
 

@@ -81,7 +81,7 @@ static bool parse_request_line(struct http_request *r, struct span line)
         return false;
     r->query = target;
     span_cut(&r->query, '?', &r->path);
-    r->keep_alive = span_is(version, "HTTP/1.1");
+    r->keep_alive = r->takes_chunks = span_is(version, "HTTP/1.1");
     return span_starts(version, SPAN("HTTP/1."));
 }
 
@@ -152,6 +152,7 @@ void http_input(struct conn *c)
     r.body = span_make(c->in.at + head, (size_t)r.content_length);
     c->continued = false;
     c->keep_alive = r.keep_alive;
+    c->chunks = r.takes_chunks;
     c->state = CONN_BUSY;
     server_request(c, &r);
     if (c->fd >= 0)
@@ -183,7 +184,8 @@ void http_respond(struct conn *c, unsigned status, struct span body)
 void http_begin_stream(struct conn *c)
 {
     c->state = CONN_STREAM;
-    conn_add(c, SPAN("HTTP/1.1 200 OK\r\n" COMMON_HEADERS "Transfer-Encoding: chunked\r\n"));
+    conn_add(c, SPAN("HTTP/1.1 200 OK\r\n" COMMON_HEADERS));
+    conn_add(c, c->chunks ? SPAN("Transfer-Encoding: chunked\r\n") : SPAN_EMPTY);
     conn_add(c, c->keep_alive ? SPAN("\r\n") : SPAN("Connection: close\r\n\r\n"));
 }
 
@@ -191,6 +193,10 @@ void http_add_chunk(struct conn *c, struct span data)
 {
     char size[24];
 
+    if (!c->chunks) {
+        conn_add(c, data);
+        return;
+    }
     snprintf(size, sizeof(size), "%zx\r\n", data.len);
     conn_add(c, span_of(size));
     conn_add(c, data);
@@ -199,6 +205,6 @@ void http_add_chunk(struct conn *c, struct span data)
 
 void http_end_stream(struct conn *c)
 {
-    conn_add(c, SPAN("0\r\n\r\n"));
+    conn_add(c, c->chunks ? SPAN("0\r\n\r\n") : SPAN_EMPTY);
     finish(c);
 }

@@ -11,6 +11,7 @@ struct http_request {
     struct span upgrade, websocket_key, websocket_protocol; /* headers; empty where absent */
     uint64_t content_length;
     bool chunked, keep_alive, expects_continue;
+    bool takes_chunks; /* HTTP/1.1; what proxies of 1.0 get ends with the connection */
 };
 
 /* Reads one request from C's input and hands it to the server, if it is complete. */

@@ -173,6 +173,11 @@ void server_request(struct conn *c, const struct http_request *r)
 
     if ((span_is(r->path, "/lightstreamer") || span_is(r->path, "/lightstreamer/")) && ws_accept(c, r))
         return;
+    /* A proxy that knows no WebSocket takes "Upgrade" away, and the client is not to blame. */
+    if (r->upgrade.len == 0 && r->websocket_key.len > 0) {
+        http_respond(c, 400, SPAN_EMPTY);
+        return;
+    }
     if (name.len == 0 || !request_known(name)) {
         sim_violation(c->sim, "client", "unknown path %.*s", SPAN_ARG(r->path));
         http_respond(c, 404, SPAN_EMPTY);

@@ -67,8 +67,7 @@ def through_http(world, tls):
         return
     # Each request that was made for HTTP is the proxy's; WebSockets went through tunnels.
     for name in ("control", "create_session", "bind_session"):
-        made = [e for e in scene.sim.all("request", name=name, transport="http")]
-        assert made and proxy.posts(name) == len(made), (name, proxy.posts(name), len(made))
+        wait_until(lambda: 0 < proxy.posts(name) == scene.sim.count("request", name=name, transport="http"), f"all {name}")
     assert proxy.tunnels() >= 2
 
 
