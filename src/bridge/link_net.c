@@ -92,7 +92,7 @@ static void on_stream_closed(void *userdata, const struct net_close *why)
 {
     struct link *l = userdata;
     const char *text = why->failure == NET_EOF ? "the server closed the connection" : why->text;
-    end_stream(l, fault_of(why), why->http_status, text);
+    end_stream(l, fault_of(why), why->failure == NET_EOF ? 0 : why->http_status, text);
     link_drain(l);
 }
 

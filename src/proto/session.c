@@ -100,6 +100,7 @@ void session_begin(struct session *s, uint64_t now)
     s->wake_at = NEVER;
     s->ask = true;
     s->rung = 0;
+    s->fell_back[0] = '\0';
     s->odd_subscription = false;
     memset(s->odd_tags, 0, sizeof s->odd_tags);
     session_set_phase(s, now, SESSION_PHASE_ASKING);

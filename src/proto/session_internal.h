@@ -66,6 +66,7 @@ struct session {
     int version;                        /* TLCP_2_5… what the server takes; kept from session to session */
     enum session_continuity continuity; /* told once it has settled */
     uint64_t bound_at, said_at;         /* ms: the last CONOK; the last thing sent while bound */
+    char fell_back[LIMIT_REASON_BYTES]; /* from which transports, and why; "" while the first one is used */
     int64_t late_ms;                    /* how far SYNC says that we are behind, smoothed */
     bool rebind_wanted, heartbeat;      /* to be asked, to be sent */
 
@@ -154,6 +155,7 @@ void session_close_stream(struct session *s);
 uint64_t session_patience(const struct session *s);
 /* What it is, or is to be, bound with now. */
 enum session_transport session_transport(const struct session *s);
+const char *session_transport_name(enum session_transport transport);
 bool session_transport_polls(enum session_transport transport);
 bool session_transport_is_ws(enum session_transport transport);
 /* Bound, or between two polls: what a consumer would call connected. */

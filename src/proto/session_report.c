@@ -17,10 +17,10 @@ const char *session_continuity_name(enum session_continuity continuity)
     return names[continuity];
 }
 
-static const char *transport_name(const struct session *s)
+const char *session_transport_name(enum session_transport transport)
 {
     static const char *const names[] = {"ws-streaming", "http-streaming", "ws-polling", "http-polling"};
-    return names[session_transport(s)];
+    return names[transport];
 }
 
 /* ---- what is reported ---- */
@@ -32,7 +32,7 @@ bool session_has_id(const struct session *s)
 
 static enum session_state public_state(const struct session *s, const char **ret_detail)
 {
-    *ret_detail = transport_name(s);
+    *ret_detail = session_transport_name(session_transport(s));
     if (session_is_connected(s)) {
         if (s->held_told)
             *ret_detail = "held";
@@ -115,7 +115,7 @@ void session_report_state(struct session *s, uint64_t now, const char *reason, c
 void session_report_connected(struct session *s, uint64_t now, enum session_continuity continuity)
 {
     struct session_report r;
-    fill_report(s, now, NULL, NULL, &r);
+    fill_report(s, now, s->fell_back, NULL, &r);
     r.continuity = continuity;
     push_report(s, &r);
 }

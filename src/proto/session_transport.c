@@ -58,10 +58,19 @@ bool session_blames_transport(const struct session *s, bool silent)
     return stream && silent && session_has_id(s);
 }
 
+/* Told once the session is connected after all: else nobody would know why it is not better. */
+static void keep_why(struct session *s, const char *why)
+{
+    size_t n = strlen(s->fell_back);
+    snprintf(s->fell_back + n, sizeof s->fell_back - n, "%sno %s: %.200s", n ? "; " : "",
+             session_transport_name(session_transport(s)), why);
+}
+
 bool session_fall_back(struct session *s, uint64_t now, const char *why, const int *code)
 {
     if (s->rung + 1 >= s->options.n_transports)
         return false;
+    keep_why(s, why);
     bool asked =
         s->phase == SESSION_PHASE_BINDING || (s->phase == SESSION_PHASE_OPENING && !s->stream_websocket);
     s->rung++;

@@ -109,7 +109,8 @@ class Socks(Part):
 NGINX = """daemon off; master_process off; pid {folder}/{name}.pid; error_log stderr info;
 events {{ worker_connections 256; }}
 http {{
-    access_log {folder}/{name}.access;
+    log_format words '$request $status $sent_http_content_encoding "$http_accept_encoding" $http_upgrade';
+    access_log {folder}/{name}.access words;
     client_body_temp_path {folder}/{name}.body; proxy_temp_path {folder}/{name}.proxy; fastcgi_temp_path {folder}/{name}.fastcgi;
     uwsgi_temp_path {folder}/{name}.uwsgi; scgi_temp_path {folder}/{name}.scgi;
     {http}
