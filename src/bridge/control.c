@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "bridge/json.h"
-#include "proto/jsontext.h"
 
 struct control {
     struct bridge *b;
@@ -48,24 +47,12 @@ static int reply_later(struct control *c, struct zmq_envelope *taken_envelope,
     return 0;
 }
 
-/* A number where it is one. */
-static void add_granted(struct buf *json, const char *name, const char *text)
-{
-    struct jsondoc doc = {0};
-    const struct jsondoc_node *node = jsontext_read(&doc, span_of(text));
-    if (node && node->type == JSONDOC_NUMBER)
-        json_raw(json, name, span_of(text));
-    else
-        json_text(json, name, text);
-    jsondoc_done(&doc);
-}
-
 static void build_told(struct buf *json, const struct waiting *w, const struct session_answer *answer)
 {
     json_open(json, '{');
     json_bool(json, "ok", answer->granted);
     if (answer->granted)
-        add_granted(json, w->later.granted, answer->text);
+        json_amount(json, w->later.granted, answer->text);
     else
         json_text(json, "error", answer->text);
     if (answer->has_code)

@@ -1,6 +1,7 @@
 #include "bridge/json.h"
 
 #include "base/escape.h"
+#include "proto/decimal.h"
 
 static void separate(struct buf *b)
 {
@@ -67,6 +68,15 @@ void json_bool(struct buf *b, const char *name, bool value)
 {
     json_name(b, name);
     buf_add_text(b, value ? "true" : "false");
+}
+
+void json_amount(struct buf *b, const char *name, const char *text)
+{
+    struct span rest = span_of(text), number;
+    if (text && decimal_cut(&rest, &number) && rest.len == 0)
+        json_raw(b, name, number);
+    else
+        json_text(b, name, text);
 }
 
 void json_raw(struct buf *b, const char *name, struct span json)

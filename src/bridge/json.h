@@ -15,4 +15,6 @@ void json_span(struct buf *b, const char *name, struct span text);
 void json_u64(struct buf *b, const char *name, uint64_t value);
 void json_i64(struct buf *b, const char *name, int64_t value);
 void json_bool(struct buf *b, const char *name, bool value);
+/* A number where TEXT is one, else a string; nothing when it is NULL. */
+void json_amount(struct buf *b, const char *name, const char *text);
 void json_raw(struct buf *b, const char *name, struct span json);

@@ -125,6 +125,7 @@ void link_add_session(const struct link *l, struct buf *json)
     json_text(json, "session", l->name);
     add_report(link_report(l), json);
     json_u64(json, "since", l->since_us);
+    link_add_details(l, json);
     json_u64(json, "tables", link_count_tables(l));
     json_name(json, "counters");
     json_open(json, '{');

@@ -1,4 +1,4 @@
-/* What link.c (events, life), link_net.c (connections) and link_tables.c (tables) share. */
+/* What link.c (events, life), link_details.c, link_net.c (connections) and link_tables.c (tables) share. */
 #pragma once
 
 #include "bridge/credentials.h"
@@ -34,6 +34,10 @@ struct link {
     int ended_code;
     char ended_why[LIMIT_REASON_BYTES];
 };
+
+/* ---- link_details.c ---- */
+/* Adds "details": what holds between the server and us. */
+void link_add_details(const struct link *l, struct buf *json);
 
 /* ---- link_net.c ---- */
 int link_make_peer(struct link *l);

@@ -35,6 +35,8 @@ static const struct option_row rows[] = {
      "end after N messages"},
     {"seconds", 0, VALUE_NUMBER, offsetof(struct options, seconds), SECONDS_MAX, OPTIONS_SECONDS, "N",
      "end after N seconds (a failure if --count is not reached by then)"},
+    {"verbose", 'v', VALUE_FLAG, offsetof(struct options, verbose), 0, OPTIONS_VERBOSE, NULL,
+     "what holds between each session and its server, too"},
     {"timeout", 0, VALUE_NUMBER, offsetof(struct options, timeout_ms), TIMEOUT_MAX_MS, 0, "MS",
      "how long to wait for the daemon (5000)"},
     {"server-key", 0, VALUE_UNSUPPORTED, 0, 0, 0, "FILE", NULL},
@@ -102,7 +104,7 @@ int options_parse(int argc, char **argv, struct options *ret, struct buf *error)
     optind = 0; /* GNU: start anew, so that this can be called twice */
     opterr = 0;
     for (;;) {
-        int result = getopt_long(argc, argv, ":e:hV", longs, NULL);
+        int result = getopt_long(argc, argv, ":e:vhV", longs, NULL);
         if (result == -1)
             break;
         const struct option_row *row = row_find(result);
@@ -139,7 +141,7 @@ void options_help(struct buf *out)
 
 const char *options_name(unsigned bits)
 {
-    static const char *const names[] = {"--prefix", "--count", "--seconds"};
+    static const char *const names[] = {"--prefix", "--count", "--seconds", "--verbose"};
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
         if (bits & 1U << i)
             return names[i];

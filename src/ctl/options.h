@@ -11,6 +11,7 @@ enum options_some {
     OPTIONS_PREFIX = 1 << 0,
     OPTIONS_COUNT = 1 << 1,
     OPTIONS_SECONDS = 1 << 2,
+    OPTIONS_VERBOSE = 1 << 3,
 };
 
 struct options {
@@ -19,6 +20,7 @@ struct options {
     const char *status;   /* likewise */
     bool json;
     bool prefix;
+    bool verbose;
     uint64_t timeout_ms;
     uint64_t count;   /* 0: no end */
     uint64_t seconds; /* 0: no end */

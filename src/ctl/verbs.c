@@ -17,6 +17,8 @@ static int run_command(struct ctl *c, const struct verb *verb)
         ctl_add_reply(c);
     else if (r == CTL_OK)
         verb->view(&c->out, reply);
+    if (r == CTL_OK && c->options->verbose && !c->options->json)
+        verb->more(&c->out, reply);
     return r;
 }
 
@@ -25,8 +27,10 @@ static int run_command(struct ctl *c, const struct verb *verb)
 static const struct verb verbs[] = {
     {.name = "status",
      .help = "what the daemon is doing: endpoints, sessions, tables, counters",
+     .takes = OPTIONS_VERBOSE,
      .run = run_command,
-     .view = view_status},
+     .view = view_status,
+     .more = view_details},
     {.name = "watch",
      .operands = "[TOPIC...]",
      .help = "state transitions as they come, from the status socket",
@@ -54,8 +58,10 @@ static const struct verb verbs[] = {
      .help = "the sessions",
      .most = 1,
      .keys = {"session"},
+     .takes = OPTIONS_VERBOSE,
      .run = run_command,
-     .view = view_sessions},
+     .view = view_sessions,
+     .more = view_details},
     {.name = "tables",
      .operands = "[SESSION]",
      .help = "the tables",

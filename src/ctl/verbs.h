@@ -14,6 +14,7 @@ struct verb {
     const char *keys[VERB_KEYS_MAX]; /* what the arguments are called in the request */
     int (*run)(struct ctl *c, const struct verb *verb);
     void (*view)(struct buf *out, struct json_object *reply); /* a reply for people */
+    void (*more)(struct buf *out, struct json_object *reply); /* … and with --verbose */
 };
 
 /* NULL when there is none of that name. */

@@ -184,6 +184,20 @@ static void add_counters(struct buf *out, struct json_object *stats)
     grid_print(&g, out);
 }
 
+void view_details(struct buf *out, struct json_object *reply)
+{
+    struct json_object *list = reply_get(reply, "sessions");
+    for (size_t i = 0; i < reply_length(list); i++) {
+        struct json_object *s = json_object_array_get_idx(list, i);
+        AUTO_GRID struct grid g = GRID_INIT(2, 0);
+        buf_add_char(out, '\n');
+        text_add_plain(out, reply_text(s, "session"));
+        buf_add_char(out, '\n');
+        reply_each(reply_get(s, "details"), NULL, add_pair, &g);
+        grid_print(&g, out);
+    }
+}
+
 void view_status(struct buf *out, struct json_object *reply)
 {
     add_head(out, reply);

@@ -8,6 +8,8 @@ void view_granted(struct buf *out, struct json_object *reply);
 void view_ok(struct buf *out, struct json_object *reply);
 void view_status(struct buf *out, struct json_object *reply);
 void view_sessions(struct buf *out, struct json_object *reply);
+/* What holds between each session and its server. */
+void view_details(struct buf *out, struct json_object *reply);
 void view_tables(struct buf *out, struct json_object *reply);
 void view_reload(struct buf *out, struct json_object *reply);
 void view_config(struct buf *out, struct json_object *reply);

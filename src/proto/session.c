@@ -91,7 +91,7 @@ static void forget_session(struct session *s, const char *reason, bool destroy)
     free(TAKE(s->bandwidth_wanted));
     s->constrain_wanted = false;
     s->constrain_id = 0;
-    s->bandwidth[0] = '\0';
+    s->bandwidth[0] = s->server_name[0] = s->client_ip[0] = '\0';
     session_void_tables(s, reason);
 }
 

@@ -268,6 +268,19 @@ struct session_table *session_next_table(const struct session *s, const struct s
 
 /* ---- for status ---- */
 
+/* What holds between the server and us; texts are borrowed until the next call on the session. Without a session on the server only the two times,
+ * as they will be asked for. */
+struct session_terms {
+    const char *protocol, *transport; /* "TLCP-2.5.0" or "text", "ws-streaming"; NULL: no session */
+    const char *control_link, *server_name, *client_ip; /* NULL: the server named none */
+    const char *max_bandwidth_kbps;                     /* as the server wrote it; NULL: it did not yet */
+    uint64_t request_limit_bytes;                       /* 0: no session */
+    uint64_t keepalive_ms; /* the longest silence while streaming; 0: as the server will choose */
+    uint64_t idle_ms;      /* the longest poll */
+    int64_t late_ms;       /* how far behind we are, where slowing makes the server say */
+};
+void session_terms(const struct session *s, struct session_terms *ret);
+
 /* The last report; also before any event of it was taken. */
 const struct session_report *session_last_report(const struct session *s);
 bool session_is_stopped(const struct session *s);

@@ -108,6 +108,7 @@ struct session {
     uint64_t constrain_id;  /* of the constrain that waits for its answer; 0: none */
     uint64_t constrain_by;  /* when it is late */
     char bandwidth[32];     /* as the server granted it (CONS), or "" */
+    char server_name[128], client_ip[64]; /* SERVNAME, CLIENTIP, or "" */
     struct session_ask asks[SESSION_ASKS_MAX];
     struct session_answer answer; /* of the current event */
     struct session_table *corpse; /* its last event was taken; freed by the next call */

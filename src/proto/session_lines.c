@@ -437,6 +437,8 @@ static bool take_message(struct session *s, uint64_t now, const struct tlcp_mess
     case TLCP_LOOP: session_looped(s, now, m->delay_ms < LIMIT_WAIT_MS ? m->delay_ms : LIMIT_WAIT_MS); break;
     case TLCP_PROG: on_prog(s, now, m->count); break;
     case TLCP_CONS: on_cons(s, m); break;
+    case TLCP_SERVNAME: show(s, m->rest, s->server_name, sizeof s->server_name); break;
+    case TLCP_CLIENTIP: show(s, m->rest, s->client_ip, sizeof s->client_ip); break;
     case TLCP_SYNC: session_synced(s, now, m->seconds); break;
     case TLCP_WSOK:
         s->send = session_has_id(s) ? SEND_BIND : SEND_CREATE;

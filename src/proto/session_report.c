@@ -163,6 +163,33 @@ bool session_is_stopped(const struct session *s)
     return s->phase == SESSION_PHASE_STOPPED;
 }
 
+static const char *known(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+void session_terms(const struct session *s, struct session_terms *ret)
+{
+    static const char *const versions[TLCP_N_VERSIONS] = TLCP_VERSIONS;
+    *ret = (struct session_terms){.keepalive_ms = s->options.keepalive_ms, .idle_ms = s->options.idle_ms};
+    if (!session_has_id(s))
+        return;
+    ret->protocol = s->dialect->has_versions ? versions[s->version] : "text";
+    ret->transport = transport_name(s);
+    /* keep_control_link() made room for its NUL. */
+    ret->control_link = s->control_link.len ? s->control_link.at : NULL;
+    ret->server_name = known(s->server_name);
+    ret->client_ip = known(s->client_ip);
+    ret->max_bandwidth_kbps = known(s->bandwidth);
+    ret->request_limit_bytes = s->request_limit_bytes;
+    ret->late_ms = s->late_ms;
+    /* CONOK's one number means the one or the other. */
+    if (session_transport_polls(session_transport(s)))
+        ret->idle_ms = s->keepalive_ms;
+    else if (!s->polling)
+        ret->keepalive_ms = s->keepalive_ms;
+}
+
 const struct session_counters *session_counters(const struct session *s)
 {
     return &s->counters;

@@ -189,6 +189,43 @@ START_TEST(held_back)
 }
 END_TEST
 
+/* What the server granted and said of itself, as long as there is a session. */
+START_TEST(terms)
+{
+    struct player p;
+    struct session_terms t;
+    struct session_options options = player_defaults();
+    options.keepalive_ms = 7000;
+    options.idle_ms = 19000;
+    player_init(&p, &options);
+    session_terms(p.session, &t);
+    ck_assert(!t.protocol && !t.transport && !t.server_name && !t.request_limit_bytes);
+    ck_assert(t.keepalive_ms == 7000 && t.idle_ms == 19000);
+    session_start(p.session, p.now);
+    session_credentials(p.session, p.now, NULL, NULL);
+    player_drain(&p);
+    session_opened(p.session, p.now);
+    player_feed(
+        &p,
+        SPAN("CONOK,Sabcdefghijklm,60000,5500,push.example.com\r\nSERVNAME,Lightstreamer HTTP Server\r\n"
+             "CLIENTIP,127.0.0.1\r\nCONS,50.5\r\nSERVNAME,of Sabcdefghijklm\r\n"),
+        0);
+    session_terms(p.session, &t);
+    ck_assert_str_eq(t.protocol, "TLCP-2.5.0");
+    ck_assert_str_eq(t.transport, "http-streaming");
+    ck_assert_str_eq(t.control_link, "push.example.com");
+    ck_assert_str_eq(t.server_name, "of ***");
+    ck_assert_str_eq(t.client_ip, "127.0.0.1");
+    ck_assert_str_eq(t.max_bandwidth_kbps, "50.5");
+    ck_assert(t.request_limit_bytes == 60000 && t.keepalive_ms == 5500 && t.idle_ms == 19000);
+    session_stop(p.session, p.now, "asked", "asked");
+    player_drain(&p);
+    session_terms(p.session, &t);
+    ck_assert(!t.protocol && !t.server_name && !t.client_ip && !t.control_link && t.keepalive_ms == 7000);
+    player_done(&p);
+}
+END_TEST
+
 START_TEST(tables_in_order)
 {
     struct player p;
@@ -246,6 +283,7 @@ int main(void)
     tcase_add_test(c, long_ids);
     tcase_add_test(c, short_ids);
     tcase_add_test(c, held_back);
+    tcase_add_test(c, terms);
     tcase_add_test(c, tables_in_order);
     tcase_add_test(c, replaces);
     tcase_add_test(c, names);
