@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sim/adapter.h"
+#include "sim/dialect.h"
 #include "sim/http.h"
 #include "sim/memory.h"
 #include "sim/session.h"
@@ -334,11 +335,32 @@ static char *joined(const struct call *call, size_t at)
     return call->words->n > at ? memory_dup(buf_span(&text)) : NULL;
 }
 
+/* The forms of END that the text mode has beside its usual one: no code, or one in the next line. */
+static const char *end_text_mode(const struct call *call)
+{
+    AUTO_BUF struct buf line = BUF_INIT(100);
+    bool next = word_is(call, 1, "next");
+    int code = 0;
+
+    if (next && !span_to_int(word(call, 2), &code))
+        return not_a_number;
+    buf_add_text(&line, "END\r\n");
+    if (next)
+        buf_printf(&line, "%d\r\n", code);
+    EACH_MEANT(s, call) {
+        if (s->dialect == &dialect_text)
+            session_end_saying(s, buf_span(&line), "end");
+    }
+    return NULL;
+}
+
 static const char *run_end(const struct call *call)
 {
     AUTO_FREE char *text = joined(call, 2);
     int code;
 
+    if (word_is(call, 1, "none") || word_is(call, 1, "next"))
+        return end_text_mode(call);
     if (!span_to_int(word(call, 1), &code))
         return not_a_number;
     EACH_MEANT(s, call)
@@ -427,7 +449,10 @@ static const char *run_refuse(const struct call *call)
         r.how = REFUSE_HTTP, at++;
     else if (word_is(call, at, "close"))
         r.how = REFUSE_CLOSE;
-    if (!word_is(call, at, "off") && r.how != REFUSE_CLOSE && !span_to_int(word(call, at), &r.code))
+    else if (word_is(call, at, "end"))
+        r.how = REFUSE_END, r.no_code = word_is(call, ++at, "none");
+    if (!word_is(call, at, "off") && !r.no_code && r.how != REFUSE_CLOSE &&
+        !span_to_int(word(call, at), &r.code))
         return not_a_number;
     if (!word_is(call, at, "off") && !times(call, at + 1, &r.times))
         return not_a_number;

@@ -21,12 +21,13 @@
 #define TOLD_OFTEN_ENOUGH 3
 #define MAX_IDLE_MS       30000
 
-static void refuse(struct conn *c, const char *request, int code, const char *text)
+void connect_refuse(struct conn *c, const struct dialect *dialect, const char *request, int code,
+                    const char *text)
 {
     AUTO_BUF struct buf line = BUF_INIT(65536);
     AUTO_BUF struct buf event = BUF_INIT(65536);
 
-    dialect_tlcp.refusal(&line, code, span_of(text));
+    dialect->refusal(&line, code, span_of(text));
     if (c->ws)
         conn_add_lines(c, buf_span(&line));
     else
@@ -40,7 +41,7 @@ static void refuse(struct conn *c, const char *request, int code, const char *te
 }
 
 /* The first line; a second one is not offered (the combined request of the specification). */
-static struct span only_line(struct conn *c, struct span lines)
+struct span connect_only_line(struct conn *c, struct span lines)
 {
     struct span line = SPAN_EMPTY;
 
@@ -52,7 +53,7 @@ static struct span only_line(struct conn *c, struct span lines)
     return line;
 }
 
-static void read_binding(struct conn *c, const struct params *p, struct binding *ret)
+void connect_read_binding(struct conn *c, const struct params *p, struct binding *ret)
 {
     const struct sim_options *o = &c->sim->options;
     struct binding b = {.polling = params_is(p, "LS_polling", "true")};
@@ -68,6 +69,7 @@ static void read_binding(struct conn *c, const struct params *p, struct binding 
         b.content_length_bytes = o->content_length_bytes;
     b.send_sync = !params_is(p, "LS_send_sync", "false");
     b.reduce_head = params_is(p, "LS_reduce_head", "true");
+    b.report_info = params_is(p, "LS_report_info", "true");
     b.recovery = params_get(p, "LS_recovery_from");
     b.recovery_from = params_number(p, "LS_recovery_from", 0);
     *ret = b;
@@ -102,6 +104,7 @@ static void emit_created(struct session *s, const struct conn *c, const struct p
     json_begin(&b, "session");
     json_text(&b, "session", span_of(s->id));
     json_count(&b, "number", s->number);
+    json_text(&b, "protocol", span_of(s->dialect->name));
     json_text(&b, "transport", c->ws ? SPAN("ws") : SPAN("http"));
     json_text(&b, "adapter_set", span_of(s->adapter_set));
     if (params_get(p, "LS_user"))
@@ -110,13 +113,26 @@ static void emit_created(struct session *s, const struct conn *c, const struct p
     sim_emit(s->sim, &b);
 }
 
+int connect_admit(const struct conn *c, const struct params *p, const char **ret_text)
+{
+    struct span set = params_text(p, "LS_adapter_set");
+
+    *ret_text = "Requested Adapter Set not available";
+    if (!adapter_set_known(set.len > 0 ? set : SPAN("DEFAULT")))
+        return 2;
+    *ret_text = "User/password check failed";
+    if (!user_is_welcome(c->sim, p))
+        return 1;
+    *ret_text = "A stream is in place on this WebSocket";
+    return c->session ? 69 : 0;
+}
+
 /* Why a create is refused: a code, with its *RET_TEXT; 0 when it is not. */
 static int fault_of_create(struct conn *c, uint64_t version, const struct params *p, const char **ret_text)
 {
     struct sim *sim = c->sim;
     const char *fault = rules_check(c, RULES_CREATE, p, true);
     const struct refusal *refusal = faults_refuse(&sim->faults, REQUEST_CREATE);
-    struct span set = params_text(p, "LS_adapter_set");
 
     if (refusal) {
         *ret_text = refusal->text ? refusal->text : "Refused by the script";
@@ -126,19 +142,21 @@ static int fault_of_create(struct conn *c, uint64_t version, const struct params
     if (fault)
         return 65;
     *ret_text = "Unsupported protocol version";
-    if (version == 0 || version > sim->options.version)
+    if (version == 0 || version > sim->options.version || sim->options.no_tlcp)
         return 65;
     *ret_text = "Client type not supported";
-    if (!sim->options.lenient && !params_is(p, "LS_cid", "mgQkwtwdysogQz2BJ4Ji kOj2Bg"))
+    if (!sim->options.lenient && !params_is(p, "LS_cid", CONNECT_CID))
         return 71;
-    *ret_text = "Requested Adapter Set not available";
-    if (!adapter_set_known(set.len > 0 ? set : SPAN("DEFAULT")))
-        return 2;
-    *ret_text = "User/password check failed";
-    if (!user_is_welcome(sim, p))
-        return 1;
-    *ret_text = "A stream is in place on this WebSocket";
-    return c->session ? 69 : 0;
+    return connect_admit(c, p, ret_text);
+}
+
+struct session *connect_new_session(struct conn *c, const struct dialect *dialect, const struct params *p)
+{
+    struct span set = params_text(p, "LS_adapter_set");
+    struct session *s = session_new(c->sim, dialect, set.len > 0 ? set : SPAN("DEFAULT"));
+
+    emit_created(s, c, p);
+    return s;
 }
 
 void connect_create(struct conn *c, uint64_t version, struct span lines)
@@ -147,25 +165,22 @@ void connect_create(struct conn *c, uint64_t version, struct span lines)
     const char *text = NULL;
     struct binding binding;
     struct session *s;
-    struct span set;
     int code;
 
-    params_parse(&p, only_line(c, lines));
+    params_parse(&p, connect_only_line(c, lines));
     /* Known since 2.4.0. */
     if (!c->sim->options.lenient && version >= 240 && !params_get(&p, "LS_supported_diffs"))
         sim_violation(c->sim, "client", "no LS_supported_diffs: the server may send any");
     code = fault_of_create(c, version, &p, &text);
     if (code != 0) {
-        refuse(c, "create_session", code, text);
+        connect_refuse(c, &dialect_tlcp, "create_session", code, text);
         return;
     }
-    read_binding(c, &p, &binding);
-    set = params_text(&p, "LS_adapter_set");
-    s = session_new(c->sim, &dialect_tlcp, set.len > 0 ? set : SPAN("DEFAULT"));
+    connect_read_binding(c, &p, &binding);
+    s = connect_new_session(c, &dialect_tlcp, &p);
     s->no_cons = binding.reduce_head;
     s->diffs = read_diffs(c->sim, &p);
     session_constrain(s, params_text(&p, "LS_requested_max_bandwidth"));
-    emit_created(s, c, &p);
     session_bind(s, c, &binding);
 }
 
@@ -205,7 +220,7 @@ static int fault_of_bind(struct session *s, const struct conn *c, const struct b
     return 0;
 }
 
-static void refuse_unknown(struct conn *c, struct span id)
+void connect_note_unknown(struct conn *c, struct span id)
 {
     unsigned told;
 
@@ -214,7 +229,6 @@ static void refuse_unknown(struct conn *c, struct span id)
     else if (told >= TOLD_OFTEN_ENOUGH)
         sim_violation(c->sim, "client", "binds of a session that is known to be over");
     session_tell(c->sim, id);
-    refuse(c, "bind_session", 20, "Specified session not found");
 }
 
 /* What a bind says about what arrived. */
@@ -231,26 +245,31 @@ void connect_bind(struct conn *c, uint64_t version, struct span session, struct 
     struct session *s;
     int code;
 
-    params_parse(&p, only_line(c, lines));
+    params_parse(&p, connect_only_line(c, lines));
     if (params_get(&p, "LS_session"))
         session = params_text(&p, "LS_session");
     else if (!session.at && c->ws)
         session = span_of(c->last_session);
     fault = rules_check(c, RULES_BIND, &p, session.at);
     if (fault || version == 0 || version > c->sim->options.version) {
-        refuse(c, "bind_session", 65, fault ? fault : "Unsupported protocol version");
+        connect_refuse(c, &dialect_tlcp, "bind_session", 65, fault ? fault : "Unsupported protocol version");
         return;
     }
-    read_binding(c, &p, &binding);
+    connect_read_binding(c, &p, &binding);
     s = session_find(c->sim, session);
     if (!s) {
-        refuse_unknown(c, session);
+        connect_note_unknown(c, session);
+        connect_refuse(c, &dialect_tlcp, "bind_session", 20, "Specified session not found");
+        return;
+    }
+    if (s->dialect != &dialect_tlcp) {
+        connect_refuse(c, &dialect_tlcp, "bind_session", 3, "The session speaks another protocol");
         return;
     }
     check_order(s, c, &binding);
     code = fault_of_bind(s, c, &binding, &text);
     if (code != 0) {
-        refuse(c, "bind_session", code, text);
+        connect_refuse(c, &dialect_tlcp, "bind_session", code, text);
         if (code == 4)
             session_end(s, 0, NULL, "recovery refused");
         return;

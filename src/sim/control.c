@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "sim/answer.h"
+#include "sim/dialect.h"
 #include "sim/encode.h"
 #include "sim/memory.h"
 #include "sim/message.h"
@@ -29,7 +30,7 @@ static void fail(struct control *r, int code, const char *text)
 
 /* --- LS_op=add --- */
 
-static enum mode mode_of(struct span name)
+enum mode control_mode(struct span name)
 {
     if (span_is(name, "DISTINCT"))
         return MODE_DISTINCT;
@@ -43,7 +44,7 @@ static void read_subscription(const struct params *p, struct subscription_reques
     struct subscription_request r = {.id = params_number(p, "LS_subId", 0)};
     uint64_t otherwise;
 
-    r.mode = mode_of(params_text(p, "LS_mode"));
+    r.mode = control_mode(params_text(p, "LS_mode"));
     r.adapter = params_text(p, "LS_data_adapter");
     r.group = params_text(p, "LS_group");
     r.schema = params_text(p, "LS_schema");
@@ -188,11 +189,13 @@ static void check_request_id(struct session *s, struct span id)
     memory_map_add(&s->request_ids, span_make(copy, id.len), copy);
 }
 
-static struct session *find_session(struct conn *c, struct span id)
+struct session *control_find_session(struct conn *c, struct span id)
 {
     struct session *s = session_find(c->sim, id);
     unsigned told;
 
+    if (s)
+        session_heard(s);
     if (s || id.len == 0)
         return s;
     if (!session_was(c->sim, id, &told))
@@ -244,15 +247,15 @@ static void handle_line(struct conn *c, struct span name, struct span session, s
         return;
     }
     fault = rules_check(c, rules, &p, session.at);
-    r.session = find_session(c, session);
-    if (r.session)
-        session_heard(r.session);
+    r.session = control_find_session(c, session);
     if (r.session && params_get(&p, "LS_reqId"))
         check_request_id(r.session, params_text(&p, "LS_reqId"));
     if (fault)
         fail(&r, 65, fault);
     else if (!r.session)
         fail(&r, 20, "Specified session not found");
+    else if (r.session->dialect != &dialect_tlcp)
+        fail(&r, 3, "The session speaks another protocol");
     else
         obey(&r, rules);
     add_reply(replies, &r);

@@ -31,4 +31,4 @@ struct dialect {
     void (*outcome)(struct buf *out, struct span sequence, uint64_t prog, int code, struct span text);
 };
 
-extern const struct dialect dialect_tlcp;
+extern const struct dialect dialect_tlcp, dialect_text;

@@ -14,6 +14,6 @@ void encode_values(struct buf *out, const struct row *previous, const struct row
 /* Adds S percent-encoded as a non-numeric argument: comma, percent and control characters. */
 void encode_argument(struct buf *out, struct span s);
 
-/* Decodes a request's value, every %XX, into OUT (room for s.len bytes). A '%' without two hexadecimal digits stays
+/* Decodes a request's value, every %XX, into OUT (room for s.len bytes; may be where S is). A '%' without two hexadecimal digits stays
  * as it is. Returns the bytes written. */
 size_t encode_undo(char *out, struct span s);

@@ -14,13 +14,15 @@ enum refusal_how {
     REFUSE_CODE,  /* by CONERR or REQERR */
     REFUSE_HTTP,  /* by an HTTP status (on WebSocket: the connection is closed) */
     REFUSE_CLOSE, /* by closing the connection */
+    REFUSE_END,   /* by END, as if the session had just ended */
 };
 
 struct refusal {
     uint64_t times; /* how often still; UINT64_MAX for ever, 0 not at all */
     enum refusal_how how;
     int code;
-    char *text; /* owned; NULL for a standard one */
+    bool no_code; /* END alone, in the text mode */
+    char *text;   /* owned; NULL for a standard one */
 };
 
 struct faults {

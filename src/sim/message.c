@@ -90,10 +90,10 @@ static void say_in_chat(struct session *s, const struct adapter *chat, struct sp
 }
 
 /* What the metadata adapter makes of a message: chat lines go to the room; "fail:CODE:TEXT" fails; any other is
- * answered with itself. */
-static void process(struct session *s, const struct text *sequence, const struct message *m)
+ * answered with itself. Returns the code, 0 for success, with *RET_TEXT, a part of TEXT. */
+static int elaborate(struct session *s, struct span text, struct span *ret_text)
 {
-    struct span text = text_span(m->content), rest = text, word = SPAN_EMPTY, code_text = SPAN_EMPTY;
+    struct span rest = text, word = SPAN_EMPTY, code_text = SPAN_EMPTY;
     const struct adapter *chat = adapter_of_item(span_of(s->adapter_set), SPAN_EMPTY, SPAN("chat_room"));
     int code = 0;
 
@@ -106,6 +106,24 @@ static void process(struct session *s, const struct text *sequence, const struct
         code = span_to_int(code_text, &code) && code != 0 ? code : -1;
         text = rest;
     }
+    *ret_text = text;
+    return code;
+}
+
+int message_now(struct session *s, struct span content, struct buf *ret_text)
+{
+    struct span text;
+    int code = elaborate(s, content, &text);
+
+    buf_add_span(ret_text, text);
+    return code;
+}
+
+static void process(struct session *s, const struct text *sequence, const struct message *m)
+{
+    struct span text;
+    int code = elaborate(s, text_span(m->content), &text);
+
     if (m->outcome)
         note(s, sequence, m->prog, code, text);
 }
@@ -197,8 +215,11 @@ int message_take(struct session *s, const struct params *p)
     m->prog = params_number(p, "LS_msg_prog", 0);
     m->outcome = !params_is(p, "LS_outcome", "false");
     m->until_us = now + (wait_ms < MAX_WAIT_MS ? wait_ms : MAX_WAIT_MS) * 1000;
-    if (!name.at) {
-        process(s, NULL, m);
+    if (!name.at || span_is(name, "UNORDERED_MESSAGES")) {
+        struct text *sequence = name.at ? text_new(name) : NULL;
+
+        process(s, sequence, m);
+        text_unref(sequence);
         free_message(m);
         return 0;
     }

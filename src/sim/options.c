@@ -7,7 +7,7 @@
 
 #define HELP                                                                                                 \
     "Usage: lsbridge-sim [OPTION]...\n"                                                                      \
-    "A Lightstreamer server simulator (TLCP 2.5.0 over HTTP and WebSocket), for demos and tests.\n\n"        \
+    "A Lightstreamer server simulator (TLCP 2.5.0, and the older text mode), for demos and tests.\n\n"       \
     "Server\n"                                                                                               \
     "  --listen ADDRESS          address to listen at (127.0.0.1)\n"                                         \
     "  --port PORT               port; 0 takes a free one, see --events (8080)\n"                            \
@@ -23,6 +23,8 @@
     "  --server-name NAME        name to announce\n"                                                         \
     "  --tlcp-version X.Y.Z      newest protocol version it knows (2.5.0)\n"                                 \
     "  --separator C             between names in a group or schema (a blank)\n"                             \
+    "  --protocol text|tlcp|both  what it speaks (both)\n"                                                   \
+    "  --adapter-parameter NAME  text mode: LS_adapter before version 4.1 (LS_data_adapter)\n"               \
     "  --lenient                 take the official clients' own LS_cid and habits\n"                         \
     "Data\n"                                                                                                 \
     "  --still                   no updates but the script's\n"                                              \
@@ -61,6 +63,8 @@ enum option_code {
     OPTION_SERVER_NAME,
     OPTION_TLCP_VERSION,
     OPTION_SEPARATOR,
+    OPTION_PROTOCOL,
+    OPTION_ADAPTER_PARAMETER,
     OPTION_LENIENT,
     OPTION_STILL,
     OPTION_RATE,
@@ -97,6 +101,8 @@ static const struct option long_options[] = {
     {"server-name", required_argument, NULL, OPTION_SERVER_NAME},
     {"tlcp-version", required_argument, NULL, OPTION_TLCP_VERSION},
     {"separator", required_argument, NULL, OPTION_SEPARATOR},
+    {"protocol", required_argument, NULL, OPTION_PROTOCOL},
+    {"adapter-parameter", required_argument, NULL, OPTION_ADAPTER_PARAMETER},
     {"lenient", no_argument, NULL, OPTION_LENIENT},
     {"still", no_argument, NULL, OPTION_STILL},
     {"rate", required_argument, NULL, OPTION_RATE},
@@ -197,6 +203,19 @@ static bool take_version(struct sim_options *o, struct span value)
     return o->version >= 200 && o->version <= 250;
 }
 
+static bool take_protocol(struct sim_options *o, struct span value)
+{
+    o->no_text = span_is(value, "tlcp");
+    o->no_tlcp = span_is(value, "text");
+    return o->no_text || o->no_tlcp || span_is(value, "both");
+}
+
+static bool take_adapter_parameter(struct sim_options *o, struct span value)
+{
+    o->adapter_parameter = value.at;
+    return span_is(value, "LS_data_adapter") || span_is(value, "LS_adapter");
+}
+
 /* The options with a form of their own. */
 static bool take_special(struct sim_options *o, int code, struct span value)
 {
@@ -206,6 +225,10 @@ static bool take_special(struct sim_options *o, int code, struct span value)
         return take_user(o, value);
     if (code == OPTION_TLCP_VERSION)
         return take_version(o, value);
+    if (code == OPTION_PROTOCOL)
+        return take_protocol(o, value);
+    if (code == OPTION_ADAPTER_PARAMETER)
+        return take_adapter_parameter(o, value);
     if (code == OPTION_SEPARATOR)
         return value.len == 1 && (o->separator = value.at[0], true);
     if (code == OPTION_PORT)
@@ -252,6 +275,7 @@ int options_parse(struct sim_options *ret, int argc, char **argv)
     ret->preamble_lines = 2;
     ret->control_link = "*";
     ret->server_name = "lsbridge-sim";
+    ret->adapter_parameter = "LS_data_adapter";
     ret->version = 250;
     ret->separator = ' ';
     while ((code = getopt_long(argc, argv, "", long_options, &index)) != -1) {

@@ -17,9 +17,11 @@ struct sim_options {
     uint64_t keepalive_ms, session_timeout_ms, sync_ms, request_limit_bytes, content_length_bytes, keep,
         preamble_lines;
     const char *control_link, *server_name;
-    uint64_t version;     /* newest TLCP known, as 250 for 2.5.0 */
-    char separator;       /* between names in a group or schema */
-    uint64_t split_bytes; /* at most so many in one write; 0: any number */
+    uint64_t version;              /* newest TLCP known, as 250 for 2.5.0 */
+    bool no_text, no_tlcp;         /* --protocol */
+    const char *adapter_parameter; /* text mode: what names the data adapter */
+    char separator;                /* between names in a group or schema */
+    uint64_t split_bytes;          /* at most so many in one write; 0: any number */
     bool split_random;
     uint64_t fragment_bytes; /* WebSocket frames of at most so many; 0: one frame a message */
     uint64_t cut_every, cut_bytes, cut_ms, loop_every, drop_every;

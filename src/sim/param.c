@@ -3,7 +3,19 @@
 #include "sim/encode.h"
 #include "sim/memory.h"
 
-void params_parse(struct params *ret, struct span line)
+/* Decodes RAW to TO, which has room for as much. Returns the bytes written. */
+static size_t decode(char *to, struct span raw, bool form)
+{
+    if (raw.len > 0)
+        memmove(to, raw.at, raw.len);
+    for (size_t i = 0; form && i < raw.len; i++) {
+        if (to[i] == '+')
+            to[i] = ' ';
+    }
+    return encode_undo(to, span_make(to, raw.len));
+}
+
+static void parse(struct params *ret, struct span line, bool form)
 {
     char *to = ret->decoded = memory_get(line.len);
 
@@ -18,10 +30,20 @@ void params_parse(struct params *ret, struct span line)
         }
         p->raw = pair;
         span_cut(&p->raw, '=', &p->name);
-        p->value = span_make(to, encode_undo(to, p->raw));
+        p->value = span_make(to, decode(to, p->raw, form));
         to += p->value.len;
         ret->n++;
     }
+}
+
+void params_parse(struct params *ret, struct span line)
+{
+    parse(ret, line, false);
+}
+
+void params_parse_form(struct params *ret, struct span line)
+{
+    parse(ret, line, true);
 }
 
 void params_done(struct params *p)

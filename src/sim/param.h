@@ -22,6 +22,8 @@ struct params {
 
 /* Parses LINE, which must live as long as *RET, a zeroed one. */
 void params_parse(struct params *ret, struct span line);
+/* The same where '+' stands for a blank. */
+void params_parse_form(struct params *ret, struct span line);
 void params_done(struct params *p);
 
 /* The parameter of that NAME, or NULL. */

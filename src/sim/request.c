@@ -3,9 +3,12 @@
 #include "sim/answer.h"
 #include "sim/connect.h"
 #include "sim/control.h"
+#include "sim/dialect.h"
 #include "sim/http.h"
 #include "sim/json.h"
 #include "sim/sim.h"
+#include "sim/textmode_connect.h"
+#include "sim/textmode_control.h"
 #include "sim/ws.h"
 
 struct request {
@@ -41,36 +44,60 @@ static void handle_control(const struct request *r)
     control_batch(r->conn, r->name, r->session, r->lines);
 }
 
+static void handle_text_create(const struct request *r)
+{
+    textmode_create(r->conn, r->lines);
+}
+
+static void handle_text_bind(const struct request *r)
+{
+    textmode_bind(r->conn, r->lines);
+}
+
+static void handle_text_control(const struct request *r)
+{
+    textmode_batch(r->conn, r->name, r->lines);
+}
+
 static const struct handler {
+    bool text_mode;
     const char *name;
     enum request_kind kind;
     void (*handle)(const struct request *r);
 } handlers[] = {
-    {"create_session", REQUEST_CREATE, handle_create}, {"bind_session", REQUEST_BIND, handle_bind},
-    {"control", REQUEST_CONTROL, handle_control},      {"msg", REQUEST_CONTROL, handle_control},
-    {"heartbeat", REQUEST_CONTROL, handle_control},    {"wsok", REQUEST_CONTROL, handle_wsok},
+    {false, "create_session", REQUEST_CREATE, handle_create},
+    {false, "bind_session", REQUEST_BIND, handle_bind},
+    {false, "control", REQUEST_CONTROL, handle_control},
+    {false, "msg", REQUEST_CONTROL, handle_control},
+    {false, "heartbeat", REQUEST_CONTROL, handle_control},
+    {false, "wsok", REQUEST_CONTROL, handle_wsok},
+    {true, "create_session", REQUEST_CREATE, handle_text_create},
+    {true, "bind_session", REQUEST_BIND, handle_text_bind},
+    {true, "control", REQUEST_CONTROL, handle_text_control},
+    {true, "send_message", REQUEST_CONTROL, handle_text_control},
 };
 
-static const struct handler *handler_of(struct span name)
+static const struct handler *handler_of(struct span name, uint64_t version)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(handlers); i++) {
-        if (span_is(name, handlers[i].name))
+        if (handlers[i].text_mode == (version == REQUEST_TEXT_MODE) && span_is(name, handlers[i].name))
             return &handlers[i];
     }
     return NULL;
 }
 
-bool request_known(struct span name)
+bool request_known(struct span name, uint64_t version)
 {
-    return handler_of(name);
+    return handler_of(name, version);
 }
 
-static void emit(struct conn *c, struct span name, struct span lines)
+static void emit(struct conn *c, struct span name, uint64_t version, struct span lines)
 {
     AUTO_BUF struct buf b = BUF_INIT(CONN_MAX_INPUT * 6);
 
     json_begin(&b, "request");
     json_text(&b, "name", name);
+    json_text(&b, "protocol", version == REQUEST_TEXT_MODE ? SPAN("text") : SPAN("tlcp"));
     json_text(&b, "transport", c->ws ? SPAN("ws") : SPAN("http"));
     json_count(&b, "connection", c->number);
     json_text(&b, "lines", lines);
@@ -78,10 +105,27 @@ static void emit(struct conn *c, struct span name, struct span lines)
     sim_emit(c->sim, &b);
 }
 
-/* Refuses by other means than the protocol's: an HTTP status, or a closed connection. */
-static void turn_away(struct conn *c, const struct refusal *refusal)
+/* Answers that the session has ended: in the text mode the code, if there is one, has a line of its own. */
+static void say_ended(struct conn *c, uint64_t version, const struct refusal *refusal)
 {
-    if (refusal->how == REFUSE_HTTP && !c->ws)
+    AUTO_BUF struct buf lines = BUF_INIT(65536);
+    const char *text = refusal->text ? refusal->text : "Ended by the script";
+
+    if (version != REQUEST_TEXT_MODE)
+        dialect_tlcp.end(&lines, refusal->code, span_of(text));
+    else if (refusal->no_code)
+        buf_add_text(&lines, "END\r\n");
+    else
+        buf_printf(&lines, "END\r\n%d\r\n", refusal->code);
+    answer_send(c, REQUEST_BIND, buf_span(&lines));
+}
+
+/* Refuses before the request is looked at. */
+static void turn_away(struct conn *c, uint64_t version, const struct refusal *refusal)
+{
+    if (refusal->how == REFUSE_END)
+        say_ended(c, version, refusal);
+    else if (refusal->how == REFUSE_HTTP && !c->ws)
         http_respond(c, (unsigned)refusal->code, SPAN_EMPTY);
     else
         conn_close(c, "refused");
@@ -90,9 +134,9 @@ static void turn_away(struct conn *c, const struct refusal *refusal)
 void request_handle(struct conn *c, struct span name, struct span session, uint64_t version,
                     struct span lines)
 {
-    const struct handler *handler = handler_of(name);
+    const struct handler *handler = handler_of(name, version);
 
-    emit(c, name, lines);
+    emit(c, name, version, lines);
     if (answer_put_off(c, handler->kind, name, session, version, lines))
         return;
     request_handle_now(c, name, session, version, lines);
@@ -101,12 +145,12 @@ void request_handle(struct conn *c, struct span name, struct span session, uint6
 void request_handle_now(struct conn *c, struct span name, struct span session, uint64_t version,
                         struct span lines)
 {
-    const struct handler *handler = handler_of(name);
+    const struct handler *handler = handler_of(name, version);
     struct request r = {.conn = c, .name = name, .session = session, .lines = lines, .version = version};
     struct refusal *refusal = &c->sim->faults.refuse[handler->kind];
 
     if (refusal->times > 0 && refusal->how != REFUSE_CODE) {
-        turn_away(c, faults_refuse(&c->sim->faults, handler->kind));
+        turn_away(c, version, faults_refuse(&c->sim->faults, handler->kind));
         return;
     }
     handler->handle(&r);

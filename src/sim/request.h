@@ -3,7 +3,10 @@
 
 #include "sim/conn.h"
 
-bool request_known(struct span name);
+/* What stands for the older text mode where a protocol version is named: it has none, and is before 2.0.0. */
+#define REQUEST_TEXT_MODE 100
+
+bool request_known(struct span name, uint64_t version);
 
 /* Handles the request NAME of C with LINES (one set of parameters each), SESSION from the query string (NULL `at`:
  * none) and the protocol VERSION as 250 for 2.5.0 (0: none was named). Answers it, perhaps later. */

@@ -1,71 +1,53 @@
 #include "sim/rule.h"
 
+#include "sim/connect.h"
 #include "sim/json.h"
 #include "sim/sim.h"
 #include "sim/ws.h"
-
-enum form {
-    TEXT,      /* anything */
-    NUMBER,    /* digits */
-    DECIMAL,   /* digits, perhaps with a dot */
-    INTEGER,   /* perhaps negative */
-    BOOLEAN,   /* true or false */
-    WORD,      /* letters, digits and underscores */
-    FREQUENCY, /* decimal, unlimited or unfiltered */
-    LIMIT,     /* decimal or unlimited */
-    LIFE,      /* number, unlimited or unknown */
-    SNAPSHOT,  /* boolean or number */
-    MODE,
-    DIFFS, /* letters, comma-separated */
-};
 
 #define IN(rules)  (1U << RULES_##rules)
 #define IN_CONTROL (IN(ADD) | IN(DELETE) | IN(RECONF) | IN(CONSTRAIN) | IN(FORCE_REBIND) | IN(DESTROY))
 #define IN_SUB     (IN(ADD) | IN(DELETE) | IN(RECONF))
 #define IN_STREAM  (IN(CREATE) | IN(BIND))
 
-static const struct rule {
-    const char *name;
-    enum form form;
-    unsigned allowed, required; /* in which requests */
-} rows[] = {
-    {"LS_cid", TEXT, IN(CREATE), IN(CREATE)},
-    {"LS_user", TEXT, IN(CREATE), 0},
-    {"LS_password", TEXT, IN(CREATE), 0},
-    {"LS_adapter_set", TEXT, IN(CREATE), 0},
-    {"LS_requested_max_bandwidth", LIMIT, IN(CREATE) | IN(CONSTRAIN), 0},
-    {"LS_supported_diffs", DIFFS, IN(CREATE), 0},
-    {"LS_ttl_millis", LIFE, IN(CREATE), 0},
-    {"LS_content_length", NUMBER, IN_STREAM, 0},
-    {"LS_reduce_head", BOOLEAN, IN_STREAM, 0},
-    {"LS_polling", BOOLEAN, IN_STREAM, 0},
-    {"LS_polling_millis", NUMBER, IN_STREAM | IN(FORCE_REBIND), 0},
-    {"LS_idle_millis", NUMBER, IN_STREAM, 0},
-    {"LS_inactivity_millis", NUMBER, IN_STREAM, 0},
-    {"LS_keepalive_millis", NUMBER, IN_STREAM, 0},
-    {"LS_send_sync", BOOLEAN, IN_STREAM, 0},
-    {"LS_recovery_from", NUMBER, IN(BIND), 0},
-    {"LS_session", TEXT, IN(BIND) | IN_CONTROL | IN(MSG) | IN(HEARTBEAT), 0},
-    {"LS_reqId", WORD, IN_CONTROL | IN(MSG), IN_CONTROL | IN(MSG)},
-    {"LS_op", WORD, IN_CONTROL, IN_CONTROL},
-    {"LS_subId", NUMBER, IN_SUB, IN_SUB},
-    {"LS_group", TEXT, IN(ADD), IN(ADD)},
-    {"LS_schema", TEXT, IN(ADD), IN(ADD)},
-    {"LS_mode", MODE, IN(ADD), IN(ADD)},
-    {"LS_data_adapter", TEXT, IN(ADD), 0},
-    {"LS_selector", TEXT, IN(ADD), 0},
-    {"LS_snapshot", SNAPSHOT, IN(ADD), 0},
-    {"LS_requested_buffer_size", LIMIT, IN(ADD), 0},
-    {"LS_requested_max_frequency", FREQUENCY, IN(ADD) | IN(RECONF), 0},
-    {"LS_ack", BOOLEAN, IN(ADD) | IN(DELETE) | IN(MSG), 0},
-    {"LS_close_socket", BOOLEAN, IN(FORCE_REBIND) | IN(DESTROY), 0},
-    {"LS_cause_code", INTEGER, IN(DESTROY), 0},
-    {"LS_cause_message", TEXT, IN(DESTROY), 0},
-    {"LS_message", TEXT, IN(MSG), IN(MSG)},
-    {"LS_sequence", WORD, IN(MSG), 0},
-    {"LS_msg_prog", NUMBER, IN(MSG), 0},
-    {"LS_max_wait", NUMBER, IN(MSG), 0},
-    {"LS_outcome", BOOLEAN, IN(MSG), 0},
+static const struct rule rows[] = {
+    {"LS_cid", RULE_TEXT, IN(CREATE), IN(CREATE)},
+    {"LS_user", RULE_TEXT, IN(CREATE), 0},
+    {"LS_password", RULE_TEXT, IN(CREATE), 0},
+    {"LS_adapter_set", RULE_TEXT, IN(CREATE), 0},
+    {"LS_requested_max_bandwidth", RULE_LIMIT, IN(CREATE) | IN(CONSTRAIN), 0},
+    {"LS_supported_diffs", RULE_DIFFS, IN(CREATE), 0},
+    {"LS_ttl_millis", RULE_LIFE, IN(CREATE), 0},
+    {"LS_content_length", RULE_NUMBER, IN_STREAM, 0},
+    {"LS_reduce_head", RULE_BOOLEAN, IN_STREAM, 0},
+    {"LS_polling", RULE_BOOLEAN, IN_STREAM, 0},
+    {"LS_polling_millis", RULE_NUMBER, IN_STREAM | IN(FORCE_REBIND), 0},
+    {"LS_idle_millis", RULE_NUMBER, IN_STREAM, 0},
+    {"LS_inactivity_millis", RULE_NUMBER, IN_STREAM, 0},
+    {"LS_keepalive_millis", RULE_NUMBER, IN_STREAM, 0},
+    {"LS_send_sync", RULE_BOOLEAN, IN_STREAM, 0},
+    {"LS_recovery_from", RULE_NUMBER, IN(BIND), 0},
+    {"LS_session", RULE_TEXT, IN(BIND) | IN_CONTROL | IN(MSG) | IN(HEARTBEAT), 0},
+    {"LS_reqId", RULE_WORD, IN_CONTROL | IN(MSG), IN_CONTROL | IN(MSG)},
+    {"LS_op", RULE_WORD, IN_CONTROL, IN_CONTROL},
+    {"LS_subId", RULE_NUMBER, IN_SUB, IN_SUB},
+    {"LS_group", RULE_TEXT, IN(ADD), IN(ADD)},
+    {"LS_schema", RULE_TEXT, IN(ADD), IN(ADD)},
+    {"LS_mode", RULE_MODE, IN(ADD), IN(ADD)},
+    {"LS_data_adapter", RULE_TEXT, IN(ADD), 0},
+    {"LS_selector", RULE_TEXT, IN(ADD), 0},
+    {"LS_snapshot", RULE_SNAPSHOT, IN(ADD), 0},
+    {"LS_requested_buffer_size", RULE_LIMIT, IN(ADD), 0},
+    {"LS_requested_max_frequency", RULE_FREQUENCY, IN(ADD) | IN(RECONF), 0},
+    {"LS_ack", RULE_BOOLEAN, IN(ADD) | IN(DELETE) | IN(MSG), 0},
+    {"LS_close_socket", RULE_BOOLEAN, IN(FORCE_REBIND) | IN(DESTROY), 0},
+    {"LS_cause_code", RULE_INTEGER, IN(DESTROY), 0},
+    {"LS_cause_message", RULE_TEXT, IN(DESTROY), 0},
+    {"LS_message", RULE_TEXT, IN(MSG), IN(MSG)},
+    {"LS_sequence", RULE_WORD, IN(MSG), 0},
+    {"LS_msg_prog", RULE_NUMBER, IN(MSG), 0},
+    {"LS_max_wait", RULE_NUMBER, IN(MSG), 0},
+    {"LS_outcome", RULE_BOOLEAN, IN(MSG), 0},
 };
 
 enum rules rules_of_operation(struct span operation)
@@ -126,23 +108,28 @@ static bool is_mode(struct span s)
     return span_is(s, "MERGE") || span_is(s, "DISTINCT") || span_is(s, "COMMAND") || span_is(s, "RAW");
 }
 
-static bool has_form(struct span s, enum form form)
+static bool has_form(struct span s, enum rule_form form)
 {
     switch (form) {
-    case TEXT: return true;
-    case NUMBER: return is_number(s);
-    case DECIMAL: return is_decimal(s);
-    case INTEGER: return is_number(s.len > 0 && s.at[0] == '-' ? span_from(s, 1) : s);
-    case BOOLEAN: return is_boolean(s);
-    case WORD: return is_word(s);
-    case FREQUENCY: return is_decimal(s) || span_is(s, "unlimited") || span_is(s, "unfiltered");
-    case LIMIT: return is_decimal(s) || span_is(s, "unlimited");
-    case LIFE: return is_number(s) || span_is(s, "unlimited") || span_is(s, "unknown");
-    case SNAPSHOT: return is_boolean(s) || is_number(s);
-    case MODE: return is_mode(s);
-    case DIFFS: return s.len == 0 || all_in(s, "PT,");
+    case RULE_TEXT: return true;
+    case RULE_NUMBER: return is_number(s);
+    case RULE_DECIMAL: return is_decimal(s);
+    case RULE_INTEGER: return is_number(s.len > 0 && s.at[0] == '-' ? span_from(s, 1) : s);
+    case RULE_BOOLEAN: return is_boolean(s);
+    case RULE_WORD: return is_word(s);
+    case RULE_FREQUENCY: return is_decimal(s) || span_is(s, "unlimited") || span_is(s, "unfiltered");
+    case RULE_LIMIT: return is_decimal(s) || span_is(s, "unlimited");
+    case RULE_LIFE: return is_number(s) || span_is(s, "unlimited") || span_is(s, "unknown");
+    case RULE_SNAPSHOT: return is_boolean(s) || is_number(s);
+    case RULE_MODE: return is_mode(s);
+    case RULE_DIFFS: return s.len == 0 || all_in(s, "PT,");
     }
     return false;
+}
+
+bool rule_is_encoded(struct span s)
+{
+    return s.len >= 3 && all_in(span_make(s.at + 1, 2), "0123456789ABCDEFabcdef");
 }
 
 /* What is wrong with the way a value was encoded, or NULL. */
@@ -155,29 +142,28 @@ static const char *encoding_fault(struct span raw)
             return c == '=' ? "an unencoded '='" : "an unencoded '+'";
         if (c < ' ')
             return "an unencoded control character";
-        if (c == '%' && (raw.len - i < 3 || !all_in(span_make(raw.at + i + 1, 2), "0123456789ABCDEFabcdef")))
+        if (c == '%' && !rule_is_encoded(span_from(raw, i)))
             return "a '%' that begins no encoded character";
     }
     return NULL;
 }
 
-static const struct rule *rule_of(struct span name)
+static const struct rule *rule_of(const struct rule_book *book, struct span name)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        if (span_is(name, rows[i].name))
-            return &rows[i];
+    for (size_t i = 0; i < book->n; i++) {
+        if (span_is(name, book->rows[i].name))
+            return &book->rows[i];
     }
     return NULL;
 }
 
-static const char *check_param(struct conn *c, enum rules rules, const struct params *params,
-                               const struct param *p)
+static const char *check_param(struct conn *c, const struct rule_book *book, enum rules rules,
+                               const struct params *params, const struct param *p)
 {
-    const struct rule *rule = rule_of(p->name);
-    const char *fault = encoding_fault(p->raw);
+    const struct rule *rule = rule_of(book, p->name);
+    const char *fault = book->encoding_fault(p->raw);
 
-    /* The official clients' notes for the server's log. */
-    if (c->sim->options.lenient && (span_is(p->name, "LS_cause") || span_is(p->name, "LS_old_session")))
+    if (book->forgiven(c, p))
         return NULL;
     if (!p->raw.at)
         sim_violation(c->sim, "client", "%.*s without '='", SPAN_ARG(p->name));
@@ -195,25 +181,49 @@ static const char *check_param(struct conn *c, enum rules rules, const struct pa
     return "Invalid value of a parameter";
 }
 
-static const char *check_required(struct conn *c, enum rules rules, const struct params *p)
+static const char *check_required(struct conn *c, const struct rule_book *book, enum rules rules,
+                                  const struct params *p)
 {
     const char *fault = NULL;
 
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        if (!(rows[i].required & 1U << rules) || params_get(p, rows[i].name))
+    for (size_t i = 0; i < book->n; i++) {
+        const struct rule *rule = &book->rows[i];
+
+        if (!(rule->required & 1U << rules) || params_get(p, rule->name))
             continue;
-        sim_violation(c->sim, "client", "no %s", rows[i].name);
+        sim_violation(c->sim, "client", "no %s", rule->name);
         fault = "A parameter is missing";
     }
     return fault;
 }
 
-static const char *forbid(struct conn *c, const struct params *p, const char *name, const char *when)
+const char *rules_check_book(struct conn *c, const struct rule_book *book, enum rules rules,
+                             const struct params *p)
+{
+    const char *fault = p->too_many ? "Too many parameters" : NULL;
+
+    for (size_t i = 0; i < p->n; i++) {
+        const char *wrong = check_param(c, book, rules, p, &p->list[i]);
+
+        fault = fault ? fault : wrong;
+    }
+    const char *missing = check_required(c, book, rules, p);
+
+    return fault ? fault : missing;
+}
+
+const char *rules_forbid(struct conn *c, const struct params *p, const char *name, const char *when)
 {
     if (!params_get(p, name))
         return NULL;
     sim_violation(c->sim, "client", "%s %s", name, when);
     return "A parameter that is not allowed here";
+}
+
+/* The official clients' notes for the server's log. */
+static bool forgiven(const struct conn *c, const struct param *p)
+{
+    return c->sim->options.lenient && (span_is(p->name, "LS_cause") || span_is(p->name, "LS_old_session"));
 }
 
 static const char *check_stream(struct conn *c, const struct params *p)
@@ -223,11 +233,11 @@ static const char *check_stream(struct conn *c, const struct params *p)
 
     if (!params_is(p, "LS_polling", "true")) {
         for (size_t i = 0; i < ARRAY_LENGTH(polling); i++)
-            forbid(c, p, polling[i], "without LS_polling=true");
+            rules_forbid(c, p, polling[i], "without LS_polling=true");
         return NULL;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(streaming); i++)
-        forbid(c, p, streaming[i], "with LS_polling=true");
+        rules_forbid(c, p, streaming[i], "with LS_polling=true");
     if (params_get(p, "LS_polling_millis"))
         return NULL;
     sim_violation(c->sim, "client", "LS_polling=true without LS_polling_millis");
@@ -238,7 +248,7 @@ static const char *check_create(struct conn *c, const struct params *p)
 {
     if (c->sim->options.lenient)
         return NULL;
-    if (!params_is(p, "LS_cid", "mgQkwtwdysogQz2BJ4Ji kOj2Bg"))
+    if (!params_is(p, "LS_cid", CONNECT_CID))
         sim_violation(c->sim, "client", "a wrong LS_cid");
     return NULL;
 }
@@ -274,7 +284,7 @@ static const char *check_together(struct conn *c, enum rules rules, const struct
     if (rules == RULES_MSG)
         return check_msg(c, p);
     if (rules == RULES_RECONF && params_is(p, "LS_requested_max_frequency", "unfiltered"))
-        return forbid(c, p, "LS_requested_max_frequency", "cannot become unfiltered");
+        return rules_forbid(c, p, "LS_requested_max_frequency", "cannot become unfiltered");
     if (rules != RULES_CREATE && rules != RULES_BIND)
         return NULL;
     const char *fault = check_stream(c, p);
@@ -284,18 +294,17 @@ static const char *check_together(struct conn *c, enum rules rules, const struct
 
 const char *rules_check(struct conn *c, enum rules rules, const struct params *p, bool session_given)
 {
-    const char *fault = p->too_many ? "Too many parameters" : NULL;
-
-    for (size_t i = 0; i < p->n; i++) {
-        const char *wrong = check_param(c, rules, p, &p->list[i]);
-
-        fault = fault ? fault : wrong;
-    }
-    const char *missing = check_required(c, rules, p), *together = check_together(c, rules, p);
+    static const struct rule_book book = {
+        .rows = rows,
+        .n = ARRAY_LENGTH(rows),
+        .encoding_fault = encoding_fault,
+        .forgiven = forgiven,
+    };
+    const char *fault = rules_check_book(c, &book, rules, p), *together = check_together(c, rules, p);
 
     if (!c->ws && rules != RULES_CREATE && rules != RULES_HEARTBEAT && !session_given) {
         sim_violation(c->sim, "client", "no LS_session over HTTP");
-        missing = "LS_session is missing";
+        fault = fault ? fault : "LS_session is missing";
     }
-    return fault ? fault : missing ? missing : together;
+    return fault ? fault : together;
 }

@@ -165,20 +165,45 @@ static void check_query(struct conn *c, const struct params *query)
     }
 }
 
+/* The older text mode: what it says stands in the body, or, where that is empty, in the query string. */
+static void handle_text_mode(struct conn *c, struct span name, const struct http_request *r)
+{
+    if (r->query.len > 0 && r->body.len > 0)
+        sim_violation(c->sim, "client", "%.*s in the query string beside a body", SPAN_ARG(r->query));
+    request_handle(c, name, SPAN_EMPTY, REQUEST_TEXT_MODE, r->body.len > 0 ? r->body : r->query);
+}
+
+/* Returns whether R asks for a WebSocket, and is answered. */
+static bool handle_websocket(struct conn *c, const struct http_request *r)
+{
+    bool path = span_is(r->path, "/lightstreamer") || span_is(r->path, "/lightstreamer/");
+
+    if (r->websocket_key.len == 0)
+        return false;
+    if (path && c->sim->options.no_tlcp) {
+        http_respond(c, 404, SPAN_EMPTY);
+        return true;
+    }
+    if (path && ws_accept(c, r))
+        return true;
+    /* A proxy that knows no WebSocket takes "Upgrade" away, and the client is not to blame. */
+    if (r->upgrade.len == 0)
+        http_respond(c, 400, SPAN_EMPTY);
+    return r->upgrade.len == 0;
+}
+
 void server_request(struct conn *c, const struct http_request *r)
 {
     struct span name = name_of(r->path);
     CLEANUP(params_done) struct params query = {0};
+    bool text_mode;
     uint64_t version;
 
-    if ((span_is(r->path, "/lightstreamer") || span_is(r->path, "/lightstreamer/")) && ws_accept(c, r))
+    params_parse(&query, r->query);
+    text_mode = !params_get(&query, "LS_protocol") && request_known(name, REQUEST_TEXT_MODE);
+    if (handle_websocket(c, r))
         return;
-    /* A proxy that knows no WebSocket takes "Upgrade" away, and the client is not to blame. */
-    if (r->upgrade.len == 0 && r->websocket_key.len > 0) {
-        http_respond(c, 400, SPAN_EMPTY);
-        return;
-    }
-    if (name.len == 0 || !request_known(name)) {
+    if (!text_mode && !request_known(name, 0)) {
         sim_violation(c->sim, "client", "unknown path %.*s", SPAN_ARG(r->path));
         http_respond(c, 404, SPAN_EMPTY);
         return;
@@ -188,7 +213,10 @@ void server_request(struct conn *c, const struct http_request *r)
         http_respond(c, 405, SPAN_EMPTY);
         return;
     }
-    params_parse(&query, r->query);
+    if (text_mode) {
+        handle_text_mode(c, name, r);
+        return;
+    }
     check_query(c, &query);
     version = version_of(params_text(&query, "LS_protocol"));
     if (version == 0)
@@ -210,7 +238,7 @@ void server_message(struct conn *c, struct span text)
         name.len--;
     else if (lines.at)
         sim_violation(c->sim, "client", "a line that ends in LF alone");
-    if (!request_known(name)) {
+    if (!request_known(name, ws_version(c->ws))) {
         sim_violation(c->sim, "client", "unknown request '%.*s'", SPAN_ARG(name));
         conn_add_lines(c, SPAN("ERROR,67,Unknown request\r\n"));
         return;

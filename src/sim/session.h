@@ -31,6 +31,7 @@ struct binding {
     uint64_t inactivity_ms; /* 0: nothing was promised */
     uint64_t content_length_bytes;
     bool send_sync, reduce_head;
+    bool report_info; /* text mode: MaxBandwidth and ServerName are wanted */
     bool recovery;
     uint64_t recovery_from;
 };

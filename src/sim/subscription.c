@@ -205,6 +205,8 @@ static void note_lost(struct sub_item *si)
 
 void subscription_lost(struct sub_item *si, uint64_t count)
 {
+    if (si->sub->silent)
+        return;
     si->lost += count;
     note_lost(si);
 }
@@ -213,7 +215,7 @@ void subscription_eos(struct sub_item *si)
 {
     enum mode mode = si->sub->mode;
 
-    if (!si->sub->snapshot || si->snapshot_over || mode == MODE_MERGE || mode == MODE_RAW)
+    if (!si->sub->snapshot || si->sub->silent || si->snapshot_over || mode == MODE_MERGE || mode == MODE_RAW)
         return;
     si->snapshot_over = true;
     note(si, "EOS", "eos", NULL);
@@ -260,6 +262,10 @@ void subscription_update(struct sub_item *si, const struct row *merged, const st
                          const struct row *keyed)
 {
     enum mode mode = si->sub->mode;
+
+    if (si->sub->silent)
+        return;
+
     struct row row = projected(si, mode == MODE_MERGE ? merged : mode == MODE_COMMAND ? keyed : event);
     bool may_hold = mode != MODE_RAW && !si->sub->unfiltered;
 
@@ -281,6 +287,8 @@ void subscription_clear(struct sub_item *si, const struct row *nulls)
     struct row row;
 
     hold_forget(si, NULL);
+    if (si->sub->silent)
+        return;
     if (si->sub->mode == MODE_MERGE) {
         row = projected(si, nulls);
         subscription_send(si, &row);
@@ -405,8 +413,9 @@ static const char *text_of_code(int code)
     }
 }
 
-static void send_snapshot(struct sub_item *si, uint64_t length)
+static void send_snapshot(struct sub_item *si)
 {
+    uint64_t length = si->sub->snapshot_length;
     struct item *item = si->item;
     struct row row;
 
@@ -430,6 +439,12 @@ static void send_snapshot(struct sub_item *si, uint64_t length)
     }
     if (!si->sub->session->sim->faults.hold_eos)
         subscription_eos(si);
+}
+
+static void send_snapshots(struct subscription *sub)
+{
+    for (size_t i = 0; i < sub->n_items && sub->snapshot; i++)
+        send_snapshot(&sub->items[i]);
 }
 
 static void emit_subscribed(const struct subscription *sub, const char *event)
@@ -466,6 +481,8 @@ int subscription_add(struct session *s, const struct subscription_request *r, co
     sub->id = r->id;
     sub->mode = r->mode;
     sub->snapshot = r->snapshot && r->mode != MODE_RAW;
+    sub->snapshot_length = r->snapshot_length;
+    sub->silent = r->silent;
     sub->buffer_size = r->buffer_size;
     set_frequency(sub, r->frequency);
     list_init(&sub->link);
@@ -481,9 +498,17 @@ int subscription_add(struct session *s, const struct subscription_request *r, co
     emit_subscribed(sub, "subscribed");
     note_sub(sub);
     note_conf(sub);
-    for (size_t i = 0; i < sub->n_items && sub->snapshot; i++)
-        send_snapshot(&sub->items[i], r->snapshot_length);
+    if (!sub->silent)
+        send_snapshots(sub);
     return 0;
+}
+
+void subscription_start(struct subscription *sub)
+{
+    if (!sub->silent)
+        return;
+    sub->silent = false;
+    send_snapshots(sub);
 }
 
 void subscription_delete(struct subscription *sub)

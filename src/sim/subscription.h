@@ -22,6 +22,7 @@ struct subscription_request {
     uint64_t id;
     enum mode mode;
     struct span adapter, group, schema; /* borrowed */
+    bool silent;                        /* nothing is sent before subscription_start() */
     bool snapshot;
     uint64_t snapshot_length; /* at most so many updates in DISTINCT */
     struct span frequency;    /* "unlimited", "unfiltered" or a number */
@@ -46,7 +47,8 @@ struct subscription {
     struct session *session;
     uint64_t id;
     enum mode mode;
-    bool snapshot, unfiltered;
+    bool silent, snapshot, unfiltered;
+    uint64_t snapshot_length;
     uint64_t interval_us; /* between two updates of a row; 0: no limit */
     uint64_t buffer_size;
     size_t n_items, n_fields, key_field, command_field; /* the last two in COMMAND alone */
@@ -58,6 +60,9 @@ struct subscription {
 /* Subscribes, and appends SUBOK or SUBCMD, CONF and the snapshot. Returns 0, or an error code of the specification's
  * appendix B with its *RET_TEXT. */
 int subscription_add(struct session *s, const struct subscription_request *r, const char **ret_text);
+
+/* Begins to send, with the snapshot as it is now; nothing where it is not silent. */
+void subscription_start(struct subscription *sub);
 
 struct subscription *subscription_find(const struct session *s, uint64_t id);
 
