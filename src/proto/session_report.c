@@ -175,7 +175,7 @@ void session_terms(const struct session *s, struct session_terms *ret)
     if (!session_has_id(s))
         return;
     ret->protocol = s->dialect->has_versions ? versions[s->version] : "text";
-    ret->transport = transport_name(s);
+    ret->transport = session_transport_name(session_transport(s));
     /* keep_control_link() made room for its NUL. */
     ret->control_link = s->control_link.len ? s->control_link.at : NULL;
     ret->server_name = known(s->server_name);
