@@ -358,9 +358,15 @@ void session_requests_unreadable(struct session *s, uint64_t now, int code, cons
         return;
     LIST_EACH_SAFE(link, &s->subs) {
         struct subscription *sub = sub_of(link);
-        if (sub->stage == SUB_ASKED)
+        if (sub->stage == SUB_ASKED) {
             add_refused(s, now, sub, code, text);
+        } else if (sub->stage == SUB_ACTIVE && sub->request_id) {
+            session_sub_answered(s, sub);
+            reconf_refused(s, sub->part, code, text);
+        }
     }
+    if (s->constrain_id)
+        constrain_refused(s, text, code);
 }
 
 /* ---- time ---- */
