@@ -149,13 +149,21 @@ static CURLcode configure_tls(const struct net_peer *p, struct net_stream *s)
     SET(CURLOPT_PROXY_SSL_VERIFYPEER, p->tls_verify ? 1L : 0L);
     SET(CURLOPT_PROXY_SSL_VERIFYHOST, p->tls_verify ? 2L : 0L);
     if (p->ca_file) {
+        /* Read anew for each connection: by default a file that was put right would be looked at a day later. */
+        SET(CURLOPT_CA_CACHE_TIMEOUT, 0L);
         SET(CURLOPT_CAINFO, p->ca_file);
         SET(CURLOPT_PROXY_CAINFO, p->ca_file);
+        /* Else the system's would be trusted as well. */
+        SET(CURLOPT_CAPATH, NULL);
+        SET(CURLOPT_PROXY_CAPATH, NULL);
     }
     if (p->cert_file)
         SET(CURLOPT_SSLCERT, p->cert_file);
     if (p->key_file)
         SET(CURLOPT_SSLKEY, p->key_file);
+    /* For a key that wants a passphrase OpenSSL would ask at the terminal, and the loop would wait. */
+    if (p->cert_file)
+        SET(CURLOPT_KEYPASSWD, "");
     return code;
 }
 

@@ -1,16 +1,24 @@
 """https and wss: the right authority lets us in; everything else is refused, with words that name the setting."""
 
+import os
+import pty
+import select
+import shutil
+import signal
+
 from bridge import configuration, session, table
 from expect import arrived
-from process import run
-from proxy import Certificates
+from parts import THROUGH, THROUGH_MAP
+from process import command, run, wait_until
+from proxy import openssl
 
 
 class Secure:
-    def __init__(self, world, transport, ca=True, settings=None, **certificate):
-        self.certificates = Certificates(world.folder)
+    def __init__(self, world, transport, ca=True, settings=None, asks=False, **certificate):
+        self.certificates = world.certificates
         self.sim = world.sim()
-        self.proxy = world.proxy(self.sim.port, tls=self.certificates.context("server", **certificate))
+        kind = self.certificates.asking if asks else self.certificates.context
+        self.proxy = world.proxy(self.sim.port, tls=kind("server", **certificate))
         self.tables = [table()]
         ca_file = {"ca_file": self.certificates.ca} if ca else {}
         self.daemon = world.daemon([session(self.proxy.url, self.tables, transport=transport, **ca_file, **(settings or {}))])
@@ -69,9 +77,101 @@ def test_no_verification_on_request(world, transport):
     Secure(world, transport, ca=False, authority=False, settings={"tls_verify": False}).works()
 
 
+# --- a server that asks for our certificate ---
+
+
+def ours(world, certificate, key):
+    return {"cert_file": certificate, "key_file": key}
+
+
+def test_own_certificate(world, transport):
+    Secure(world, transport, asks=True, settings=ours(world, *world.certificates.make("client"))).works()
+
+
+def test_own_certificate_missing(world, transport):
+    assert "(cert_file)" in Secure(world, transport, asks=True).refused("certificate required")
+
+
+def test_own_certificate_of_somebody_else(world, transport):
+    """An authority that the server does not know."""
+    pair = world.certificates.make("client", authority=False)
+    assert "(cert_file)" in Secure(world, transport, asks=True, settings=ours(world, *pair)).refused("unknown ca")
+
+
+def test_own_certificate_expired(world, transport):
+    pair = world.certificates.make("client", days="-1")
+    assert "(cert_file)" in Secure(world, transport, asks=True, settings=ours(world, *pair)).refused("expired")
+
+
+def test_own_key_of_another_certificate(world, transport):
+    certificate, _ = world.certificates.make("client")
+    _, key = world.certificates.make("other")
+    Secure(world, transport, asks=True, settings=ours(world, certificate, key)).refused("(cert_file, key_file)")
+
+
+def test_own_key_with_a_passphrase(world):
+    """Nobody is asked for it, even where there is a terminal."""
+    certificate, key = world.certificates.make("client")
+    openssl("pkcs8", "-topk8", "-in", key, "-out", key + ".locked", "-passout", "pass:secret")
+    config = {"ca_file": world.certificates.ca, **ours(world, certificate, key + ".locked")}
+    path = world.file("d.conf", configuration(
+        **{group: {"endpoints": [f"ipc://{world.path(group)}"]} for group in ("publisher", "status", "control")},
+        sessions=[session("https://127.0.0.1:1", [table()], transport="http-polling", **config)]))  # fmt: skip
+    listener = world.proxy(1, tls=world.certificates.context("server"))
+    with open(path, encoding="utf-8") as file:
+        text = file.read().replace("https://127.0.0.1:1", listener.url)
+    world.file("d.conf", text)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(command("lsbridged")[0], command("lsbridged", "-c", path))
+    said = b""
+    try:
+        wait_until(lambda: select.select([terminal], [], [], 0)[0], "words")
+        while b"disconnected" not in said:
+            said += os.read(terminal, 65536)
+    finally:
+        os.kill(child, signal.SIGTERM)
+        os.waitpid(child, 0)
+        os.close(terminal)
+    assert b"PEM pass phrase" not in said and b"(cert_file, key_file)" in said, said
+
+
+def test_own_certificate_at_a_real_server(world):
+    """nginx takes the connection, and then says 400."""
+    sim = world.sim(door="open")
+    certificate, key = world.certificates.make("server")
+    server = f"""ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_client_certificate {world.certificates.ca};
+        ssl_verify_client on; location / {{ proxy_pass http://127.0.0.1:{sim.port}; {THROUGH} }}"""
+    nginx = world.nginx(server, http=THROUGH_MAP, listen="ssl")
+    kinds = {"with": ours(world, *world.certificates.make("client")), "without": {}}
+    daemon = world.daemon([
+        session(nginx.url, [table()], name=f"{name}-{t}", transport=t, ca_file=world.certificates.ca, **settings)
+        for name, settings in kinds.items() for t in ("ws-streaming", "http-streaming")
+    ])  # fmt: skip
+    status = world.status(daemon.status_endpoint)
+    for t in ("ws-streaming", "http-streaming"):
+        status.wait_session("connected", name=f"with-{t}")
+        assert status.wait_session("disconnected", name=f"without-{t}", detail="refused")["code"] == 400
+
+
+# --- other faults ---
+
+
+def test_authority_file_put_right(world, transport):
+    """Refused, until the file has the right authority: nothing of the wrong one is remembered."""
+    scene = Secure(world, transport, ca=False, settings={"ca_file": world.file("ours.pem", "")})
+    scene.refused("ca_file")
+    shutil.copy(world.certificates.make("stranger", authority=False)[0], world.path("ours.pem"))
+    scene.daemon.must("connect", session="s")
+    scene.status.wait_session("disconnected", detail="refused", where=lambda m: "issuer" in m["reason"])
+    shutil.copy(world.certificates.ca, world.path("ours.pem"))
+    scene.daemon.must("connect", session="s")
+    scene.works()
+
+
 def test_plain_where_tls_is_expected(world, transport):
     sim = world.sim()
-    daemon = world.daemon([session(sim.url.replace("http:", "https:"), [table()], transport=transport)])
+    daemon = world.daemon([session(sim.url.replace("http:", "https:"), [table()], transport=transport, connect_ms=500)])
     status = world.status(daemon.status_endpoint)
     last = status.wait_session("connecting", detail="waiting")
     assert "TLS" in last["reason"], last
@@ -88,8 +188,14 @@ def test_authority_file_that_is_none(world, transport):
     assert "ca_file" in last["reason"], last
 
 
-def test_missing_authority_file(world):
-    config = session("https://127.0.0.1:1", [table()], ca_file=world.path("missing.pem"))
-    path = world.file("bad.conf", configuration(sessions=[config]))
-    done = run("lsbridged", "-c", path, "--check", status=78)
-    assert "ca_file" in done.stderr and "missing.pem" in done.stderr and f"{path}:" in done.stderr, done.stderr
+def test_files_that_cannot_be_read(world):
+    """All of them, with file and line."""
+    names = ("ca_file", "cert_file", "key_file")
+    os.mkdir(world.path("folder.pem"))
+    for kind in ("missing.pem", "folder.pem"):
+        config = session("https://127.0.0.1:1", [table()], **{name: world.path(kind) for name in names})
+        path = world.file("bad.conf", configuration(sessions=[config]))
+        done = run("lsbridged", "-c", path, "--check", status=78)
+        lines = done.stderr.splitlines()
+        for name in names:
+            assert any(name in line and kind in line and f"{path}:" in line for line in lines), (name, done.stderr)

@@ -71,8 +71,7 @@ class Proxy(Listener):
             return
         try:
             if self.tls:
-                client.settimeout(PATIENCE_S)
-                client = self.tls.wrap_socket(client, server_side=True)
+                client = self.shake_hands(client)
             server = socket.create_connection(("127.0.0.1", self.upstream_port))
         except OSError:
             client.close()
@@ -87,6 +86,20 @@ class Proxy(Listener):
                 self.pairs.remove(pair)
                 client.close()
                 server.close()
+
+    def shake_hands(self, raw):
+        raw.settimeout(PATIENCE_S)
+        client = self.tls.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+        try:
+            client.do_handshake()
+            return client
+        except OSError:
+            # Closed at once it would be reset, and the alert that says why be lost.
+            with socket.socket(fileno=client.detach()) as bare:
+                bare.shutdown(socket.SHUT_WR)
+                while bare.recv(65536):
+                    pass
+            raise
 
     def pump(self, pair):
         other = dict([pair, pair[::-1]])
@@ -189,6 +202,14 @@ class Certificates:
         return f"{path}.pem", f"{path}.key"
 
     def context(self, *arguments, **options):
+        """What a server needs."""
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         made.load_cert_chain(*self.make(*arguments, **options))
+        return made
+
+    def asking(self, *arguments, **options):
+        """The same, and clients have to show a certificate of this authority."""
+        made = self.context(*arguments, **options)
+        made.verify_mode = ssl.CERT_REQUIRED
+        made.load_verify_locations(self.ca)
         return made
