@@ -88,7 +88,7 @@ bool answer_put_off(struct conn *c, enum request_kind kind, struct span name, st
         return false;
     late = owe(c, lines, late_ms);
     late->name = text_new(name);
-    late->session = text_new(session);
+    late->session = session.at ? text_new(session) : NULL; /* none is not an empty one */
     late->version = version;
     c->state = CONN_BUSY;
     return true;

@@ -202,7 +202,7 @@ bool conn_has_room(const struct conn *c)
 
 void conn_input(struct conn *c)
 {
-    while (c->fd >= 0 && c->in.len > 0 && c->state == CONN_READY) {
+    while (c->fd >= 0 && c->in.len > 0 && c->state == CONN_READY && (c->ws || !c->close_after)) {
         size_t before = c->in.len;
 
         if (c->ws)

@@ -267,6 +267,8 @@ void session_bind(struct session *s, struct conn *c, const struct binding *bindi
     s->bound_us = s->written_us = sim_now_us(sim);
     s->stream_bytes = 0;
     s->lost = false;
+    if (s->swallowed)
+        s->swallowed = false, s->swallow = 0;
     c->session = s;
     free(c->last_session);
     c->last_session = memory_dup(span_of(s->id));
@@ -327,6 +329,11 @@ void session_loop(struct session *s, uint64_t delay_ms, bool close)
 
     if (!c)
         return;
+    if (s->swallowed) { /* a LOOP would say that everything was sent */
+        session_lost(s, "cut");
+        conn_finish(c, true);
+        return;
+    }
     s->dialect->loop(&line, delay_ms, s->binding.polling);
     session_say(s, buf_span(&line));
     unbound(s, "loop");
@@ -463,10 +470,13 @@ bool session_full(const struct session *s)
 static void take_next(struct session *s, struct note *note, struct buf *batch)
 {
     s->sent++;
-    if (s->swallow == 0)
+    if (s->swallow == 0) {
         buf_add(batch, note->line, note->len);
-    else if (--s->swallow == 0)
-        s->cut_at = s->sent; /* nothing after what was lost may arrive: it is a stream */
+    } else {
+        s->swallowed = true;
+        if (--s->swallow == 0)
+            s->cut_at = s->sent; /* nothing after what was lost may arrive: it is a stream */
+    }
     if (s->sent <= s->sent_most)
         return;
     s->sent_most = s->sent;

@@ -58,6 +58,7 @@ struct session {
     uint64_t sent_most;       /* and to any */
     uint64_t confirmed;       /* the client has said that it has so many */
     uint64_t swallow;         /* so many of the next are lost on their way */
+    bool swallowed;           /* some were, on the present connection */
     uint64_t cut_at, loop_at; /* numbers after which that happens; 0: never */
     bool cut_by_close;
 

@@ -83,6 +83,8 @@ static void on_message(wslay_event_context_ptr context, const struct wslay_event
     (void)context;
     if (message->opcode == WSLAY_CONNECTION_CLOSE)
         ws->conn->close_after = true;
+    else if (ws->conn->close_after)
+        return; /* nobody reads from it any more */
     else if (message->opcode == WSLAY_BINARY_FRAME)
         sim_violation(ws->conn->sim, "client", "a binary WebSocket message");
     else if (message->opcode == WSLAY_TEXT_FRAME && ws->conn->state != CONN_READY)
