@@ -168,7 +168,7 @@ static void obey(struct control *r, enum rules rules)
         [RULES_DESTROY] = destroy,
         [RULES_MSG] = msg,
     };
-    const struct refusal *refusal = faults_refuse(&r->conn->sim->faults, REQUEST_CONTROL);
+    const struct refusal *refusal = faults_refuse_operation(&r->conn->sim->faults, rules);
 
     if (refusal && rules == RULES_ADD)
         check_sub_id(r, params_number(r->params, "LS_subId", 0)); /* it is spent all the same */

@@ -25,8 +25,8 @@ static void head(struct buf *out, const struct session *s)
         buf_printf(out, "PollingMillis:%" PRIu64 "\r\n", b->polling_ms);
     else
         buf_printf(out, "KeepaliveMillis:%" PRIu64 "\r\n", b->keepalive_ms);
-    if (b->report_info && !span_is(span_of(s->bandwidth), "unlimited"))
-        buf_printf(out, "MaxBandwidth:%s\r\n", s->bandwidth);
+    if (b->report_info && !span_is(span_of(s->pace.text), "unlimited"))
+        buf_printf(out, "MaxBandwidth:%s\r\n", s->pace.text);
     buf_printf(out, "RequestLimit:%" PRIu64 "\r\n", o->request_limit_bytes);
     if (b->report_info)
         buf_printf(out, "ServerName:%s\r\n", o->server_name);

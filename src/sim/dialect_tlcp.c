@@ -22,7 +22,7 @@ static void head(struct buf *out, const struct session *s)
     for (uint64_t i = 0; i < o->preamble_lines && !s->conn->ws && !s->binding.polling; i++)
         buf_add_text(out, "NOOP,sending placeholder data\r\n");
     if (!s->no_cons)
-        buf_printf(out, "CONS,%s\r\n", s->bandwidth);
+        buf_printf(out, "CONS,%s\r\n", s->pace.text);
 }
 
 static void loop(struct buf *out, uint64_t delay_ms, bool polling)

@@ -103,6 +103,7 @@ static int start(struct sim *sim)
 {
     int r = sd_event_new(&sim->loop);
 
+    faults_init(&sim->faults, &sim->options);
     list_init(&sim->sessions);
     list_init(&sim->old_sessions);
     list_init(&sim->dead_sessions);
@@ -113,7 +114,6 @@ static int start(struct sim *sim)
         (r = sd_event_add_post(sim->loop, NULL, after_turn, sim)) < 0)
         return r;
     sim->rng.state = sim->options.seed;
-    faults_init(&sim->faults, &sim->options);
     r = server_start(sim);
     if (r < 0) {
         fprintf(stderr, "lsbridge-sim: cannot listen at %s port %u: %s\n", sim->options.listen_address,

@@ -7,6 +7,7 @@
 #include "sim/adapter.h"
 #include "sim/conn.h"
 #include "sim/dialect.h"
+#include "sim/fault.h"
 #include "sim/json.h"
 #include "sim/memory.h"
 #include "sim/session.h"
@@ -17,18 +18,23 @@
 
 struct message {
     struct list link;
+    struct session *session;
+    struct sequence *sequence; /* NULL: it is in none */
+    struct text *name;         /* owned: then what its outcome says in place of one, or NULL */
     struct text *content;
     uint64_t prog; /* 0: none was given */
     bool outcome;
-    uint64_t until_us; /* when the ones before it are given up */
+    uint64_t until_us;      /* when the ones before it are given up */
+    sd_event_source *timer; /* while it is being processed for longer than a moment */
 };
 
 struct sequence {
     struct list link; /* in the session's */
     struct session *session;
     struct text *name;
-    uint64_t done;       /* the last number that was processed or given up */
-    struct list waiting; /* of struct message, by number */
+    uint64_t done;           /* the last number that was taken up or given up */
+    struct message *present; /* owned: the one that is being processed */
+    struct list waiting;     /* of struct message, by number */
     size_t n_waiting;
     sd_event_source *timer;
 };
@@ -36,17 +42,27 @@ struct sequence {
 static void free_message(struct message *m)
 {
     list_remove(&m->link);
+    sd_event_source_disable_unref(m->timer);
     text_unref(m->content);
+    text_unref(m->name);
     free(m);
+}
+
+static void free_messages(struct list *messages)
+{
+    LIST_EACH_SAFE(link, messages)
+        free_message(CONTAINER_OF(link, struct message, link));
 }
 
 void message_free_all(struct session *s)
 {
+    free_messages(&s->messages);
     LIST_EACH_SAFE(link, &s->sequences) {
         struct sequence *q = CONTAINER_OF(link, struct sequence, link);
 
-        LIST_EACH_SAFE(waiting, &q->waiting)
-            free_message(CONTAINER_OF(waiting, struct message, link));
+        free_messages(&q->waiting);
+        if (q->present)
+            free_message(q->present);
         list_remove(&q->link);
         sd_event_source_disable_unref(q->timer);
         text_unref(q->name);
@@ -110,22 +126,71 @@ static int elaborate(struct session *s, struct span text, struct span *ret_text)
     return code;
 }
 
+/* What the script wants to become of a message: false where that is nothing special, else the code and text of its
+ * outcome. */
+static bool decree(const struct message_rule *rule, int *ret_code, struct span *ret_text)
+{
+    if (!rule || (rule->fate != MESSAGE_DONE && rule->fate != MESSAGE_FAIL))
+        return false;
+    *ret_code = rule->fate == MESSAGE_FAIL ? rule->code : 0;
+    *ret_text = rule->text ? span_of(rule->text) : SPAN_EMPTY;
+    return true;
+}
+
 int message_now(struct session *s, struct span content, struct buf *ret_text)
 {
     struct span text;
-    int code = elaborate(s, content, &text);
+    int code;
 
+    if (!decree(faults_message(&s->sim->faults, content), &code, &text))
+        code = elaborate(s, content, &text);
     buf_add_span(ret_text, text);
     return code;
 }
 
-static void process(struct session *s, const struct text *sequence, const struct message *m)
+/* The outcome, by the script's rule if there is one; frees M. */
+static void finish(struct message *m)
 {
+    const struct message_rule *rule = faults_message(&m->session->sim->faults, text_span(m->content));
     struct span text;
-    int code = elaborate(s, text_span(m->content), &text);
+    int code = 38;
 
-    if (m->outcome)
-        note(s, sequence, m->prog, code, text);
+    if (rule && rule->fate == MESSAGE_SKIP)
+        text = SPAN("Skipped by timeout");
+    else if (!decree(rule, &code, &text))
+        code = elaborate(m->session, text_span(m->content), &text);
+    if (m->outcome && !(rule && rule->fate == MESSAGE_SWALLOW))
+        note(m->session, m->sequence ? m->sequence->name : m->name, m->prog, code, text);
+    if (m->sequence)
+        m->sequence->present = NULL;
+    free_message(m);
+}
+
+static void advance(struct sequence *q, uint64_t now);
+
+static int on_processed(sd_event_source *source, uint64_t now, void *data)
+{
+    struct message *m = data;
+    struct sequence *q = m->sequence;
+
+    (void)source;
+    finish(m);
+    if (q)
+        advance(q, now);
+    return 0;
+}
+
+/* Begins to process M, which is in no list. It may be over at once. */
+static void begin(struct message *m, uint64_t late_ms)
+{
+    if (m->sequence)
+        m->sequence->present = m;
+    else
+        list_append(&m->session->messages, &m->link);
+    if (late_ms > 0)
+        sim_timer(m->session->sim, &m->timer, sim_now_us(m->session->sim) + late_ms * 1000, on_processed, m);
+    else
+        finish(m);
 }
 
 static struct sequence *sequence_of(struct session *s, struct span name)
@@ -147,12 +212,17 @@ static struct sequence *sequence_of(struct session *s, struct span name)
 
 static int on_wait_over(sd_event_source *source, uint64_t now, void *data);
 
+static uint64_t late_ms_of(const struct message_rule *rule)
+{
+    return rule ? rule->late_ms : 0;
+}
+
 /* Processes what is next in number, and at NOW gives up what too long did not come. */
 static void advance(struct sequence *q, uint64_t now)
 {
     struct list *first;
 
-    while ((first = list_first(&q->waiting))) {
+    while (!q->present && (first = list_first(&q->waiting))) {
         struct message *m = CONTAINER_OF(first, struct message, link);
         uint64_t missing = m->prog - q->done - 1;
         char count[24];
@@ -167,9 +237,9 @@ static void advance(struct sequence *q, uint64_t now)
         else if (missing > 1)
             note(q->session, q->name, m->prog - 1, 39, span_of(count));
         q->done = m->prog;
-        process(q->session, q->name, m);
-        free_message(m);
+        list_remove(&m->link);
         q->n_waiting--;
+        begin(m, late_ms_of(faults_message(&q->session->sim->faults, text_span(m->content))));
     }
 }
 
@@ -202,32 +272,47 @@ static int enqueue(struct sequence *q, struct message *m)
     return 0;
 }
 
-int message_take(struct session *s, const struct params *p)
+/* A message that is in no sequence is not waited for by any: after a while its number is told to be missing. */
+static void take_alone(struct message *m, const struct message_rule *rule)
 {
-    struct span name = params_text(p, "LS_sequence");
-    uint64_t now = sim_now_us(s->sim), wait_ms = params_number(p, "LS_max_wait", MAX_WAIT_MS);
+    if (rule && rule->fate == MESSAGE_SKIP)
+        begin(m, rule->late_ms > 0 ? rule->late_ms : MAX_WAIT_MS);
+    else
+        begin(m, late_ms_of(rule));
+}
+
+static struct message *read_message(struct session *s, const struct params *p)
+{
+    uint64_t wait_ms = params_number(p, "LS_max_wait", MAX_WAIT_MS);
     struct message *m = memory_get(sizeof(*m));
-    struct sequence *q;
-    int code;
 
     list_init(&m->link);
+    m->session = s;
     m->content = text_new(params_text(p, "LS_message"));
     m->prog = params_number(p, "LS_msg_prog", 0);
     m->outcome = !params_is(p, "LS_outcome", "false");
-    m->until_us = now + (wait_ms < MAX_WAIT_MS ? wait_ms : MAX_WAIT_MS) * 1000;
-    if (!name.at || span_is(name, "UNORDERED_MESSAGES")) {
-        struct text *sequence = name.at ? text_new(name) : NULL;
+    m->until_us = sim_now_us(s->sim) + (wait_ms < MAX_WAIT_MS ? wait_ms : MAX_WAIT_MS) * 1000;
+    return m;
+}
 
-        process(s, sequence, m);
-        text_unref(sequence);
-        free_message(m);
+int message_take(struct session *s, const struct params *p)
+{
+    struct span name = params_text(p, "LS_sequence");
+    struct message *m = read_message(s, p);
+    const struct message_rule *rule = faults_message(&s->sim->faults, text_span(m->content));
+    int code = 0;
+
+    if (!name.at || span_is(name, "UNORDERED_MESSAGES")) {
+        m->name = name.at ? text_new(name) : NULL;
+        take_alone(m, rule);
         return 0;
     }
-    q = sequence_of(s, name);
-    code = enqueue(q, m);
-    if (code != 0)
+    m->sequence = sequence_of(s, name);
+    if (!rule || rule->fate != MESSAGE_SKIP)
+        code = enqueue(m->sequence, m);
+    if (code != 0 || (rule && rule->fate == MESSAGE_SKIP))
         free_message(m);
     else
-        advance(q, now);
+        advance(m->sequence, sim_now_us(s->sim));
     return code;
 }

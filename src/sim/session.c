@@ -39,10 +39,11 @@ struct session *session_new(struct sim *sim, const struct dialect *dialect, stru
     s->id = memory_dup(span_of(id));
     s->number = ++sim->n_sessions;
     s->adapter_set = memory_dup(adapter_set);
-    s->bandwidth = memory_dup(SPAN("unlimited"));
+    pace_init(&s->pace);
     history_init(&s->history);
     list_init(&s->subscriptions);
     list_init(&s->sequences);
+    list_init(&s->messages);
     list_init(&s->link);
     list_append(&sim->sessions, &s->link);
     memory_map_add(&sim->sessions_by_id, span_of(s->id), s);
@@ -68,7 +69,7 @@ void session_free(struct session *s)
     forget_request_ids(s);
     free(s->id);
     free(s->adapter_set);
-    free(s->bandwidth);
+    pace_done(&s->pace);
     free(s);
 }
 
@@ -104,10 +105,11 @@ static int on_probe(sd_event_source *source, uint64_t now, void *data)
 static int on_sync(sd_event_source *source, uint64_t now, void *data)
 {
     struct session *s = data;
+    uint64_t passed = now - s->bound_us, behind = s->sim->faults.behind_ms * 1000;
     char line[40];
 
     (void)source;
-    snprintf(line, sizeof(line), "SYNC,%" PRIu64 "\r\n", (now - s->bound_us) / 1000000);
+    snprintf(line, sizeof(line), "SYNC,%" PRIu64 "\r\n", passed > behind ? (passed - behind) / 1000000 : 0);
     if (s->conn && !s->conn->stalled)
         session_say(s, span_of(line));
     sim_timer(s->sim, &s->sync_timer, now + s->sim->options.sync_ms * 1000, on_sync, s);
@@ -295,11 +297,8 @@ void session_constrain(struct session *s, struct span bandwidth)
 {
     AUTO_BUF struct buf line = BUF_INIT(65536);
 
-    if (bandwidth.len > 0) {
-        free(s->bandwidth);
-        s->bandwidth = memory_dup(bandwidth);
-    }
-    buf_printf(&line, "CONS,%s\r\n", s->bandwidth);
+    pace_grant(s, bandwidth);
+    buf_printf(&line, "CONS,%s\r\n", s->pace.text);
     if (!s->no_cons && s->dialect->tells_of_subs)
         session_say(s, buf_span(&line));
 }
@@ -424,6 +423,7 @@ void session_end_saying(struct session *s, struct span last, const char *cause)
     s->life_timer = sd_event_source_disable_unref(s->life_timer);
     s->idle_timer = sd_event_source_disable_unref(s->idle_timer);
     s->inactivity_timer = sd_event_source_disable_unref(s->inactivity_timer);
+    sim_timer_off(s->pace.timer);
     list_remove(&s->link);
     list_append(&sim->dead_sessions, &s->link);
     if (c && last.len > 0)
@@ -463,7 +463,7 @@ void session_wake(struct session *s)
 
 bool session_full(const struct session *s)
 {
-    return s->history.last - s->sent >= SESSION_MAX_UNSENT;
+    return s->history.last - s->sent >= (s->pace.kbps > 0 ? SESSION_MAX_PACED : SESSION_MAX_UNSENT);
 }
 
 /* Counts NOTE as sent, and adds it to BATCH unless it is to be lost on its way. */
@@ -526,9 +526,10 @@ static bool length_used_up(const struct session *s, const struct buf *batch, con
 static bool send_batch(struct session *s)
 {
     AUTO_BUF struct buf batch = BUF_INIT(CONN_MAX_OUTPUT);
+    size_t room = pace_room(s), most = room < BATCH_SIZE ? room : BATCH_SIZE;
     struct note *note;
 
-    while (batch.len < BATCH_SIZE && (note = history_get(&s->history, s->sent + 1))) {
+    while (batch.len < most && (note = history_get(&s->history, s->sent + 1))) {
         bool first_time = s->sent == s->sent_most;
 
         if (length_used_up(s, &batch, note)) {
@@ -536,13 +537,14 @@ static bool send_batch(struct session *s)
             session_loop(s, 0, false);
             return false;
         }
+        pace_spend(s, note->len);
         take_next(s, note, &batch);
         if (misbehave(s, &batch, first_time))
             return false;
     }
     if (batch.len > 0)
         session_say(s, buf_span(&batch));
-    return s->sent < s->history.last;
+    return s->sent < s->history.last && most > 0;
 }
 
 /* A poll is answered as soon as there is something, or when its time is up. */
@@ -563,7 +565,7 @@ void session_pump(struct session *s)
         ;
     if (s->sent > keep)
         history_forget(&s->history, s->sent - keep + 1);
-    if (s->conn && s->binding.polling && s->sent == s->history.last)
+    if (s->conn && s->binding.polling && (s->sent == s->history.last || s->sent > before))
         finish_poll(s, s->sent > before);
     if (s->sent > before)
         subscription_resume_all(s);

@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/span.h"
 #include "sim/history.h"
+#include "sim/pace.h"
 
 struct buf;
 struct conn;
@@ -18,6 +19,8 @@ struct sim;
 
 /* Data notifications that may wait to be sent; beyond that updates are dropped, which OV tells. */
 #define SESSION_MAX_UNSENT 100000
+/* The same under a limit of the bandwidth, which makes everything wait. */
+#define SESSION_MAX_PACED 100
 /* Request ids remembered to find one that is used twice. */
 #define SESSION_MAX_REQUEST_IDS 4096
 /* Sessions remembered after their end, to tell an old id from an invented one. */
@@ -43,7 +46,7 @@ struct session {
     char *id;                      /* owned */
     unsigned number;               /* the first session of this run is 1 */
     char *adapter_set;             /* owned */
-    char *bandwidth;               /* owned: what CONS says */
+    struct pace pace;              /* its bandwidth */
     bool no_cons;                  /* LS_reduce_head on create holds for the whole session */
     unsigned diffs;                /* enum encode_diffs */
 
@@ -66,6 +69,7 @@ struct session {
     uint64_t last_sub_id;
     struct map request_ids; /* of char *, owned */
     struct list sequences;  /* of messages: see message.h */
+    struct list messages;   /* in no sequence, that are being processed */
     sd_event_source *probe_timer, *sync_timer, *life_timer, *idle_timer, *inactivity_timer;
     bool wake; /* there may be something to send */
 };

@@ -312,13 +312,16 @@ void subscription_resume_all(struct session *s)
 
 static void set_frequency(struct subscription *sub, struct span frequency)
 {
+    double a_second, most = sub->session->sim->faults.grant_frequency;
     char text[32];
-    double a_second;
 
     snprintf(text, sizeof(text), "%.*s", SPAN_ARG(frequency));
     a_second = strtod(text, NULL);
     sub->unfiltered = sub->unfiltered || span_is(frequency, "unfiltered");
-    sub->interval_us = a_second > 0 ? (uint64_t)(1000000.0 / a_second) : 0;
+    if (most > 0 && (a_second <= 0 || a_second > most))
+        a_second = most;
+    sub->interval_us =
+        a_second > 0 && !sub->unfiltered && sub->mode != MODE_RAW ? (uint64_t)(1000000.0 / a_second) : 0;
 }
 
 /* Cuts NAMES at the separator and counts them; an empty one counts as a bad name. */
@@ -471,10 +474,21 @@ static void emit_subscribed(const struct subscription *sub, const char *event)
     sim_emit(sub->session->sim, &b);
 }
 
+/* The refusal by the script of an item in the group, or NULL. */
+static const struct refusal *refused_item(struct session *s, struct span group, char separator)
+{
+    const struct refusal *refusal = NULL;
+
+    for (struct span name; !refusal && span_cut(&group, separator, &name);)
+        refusal = faults_refuse_item(&s->sim->faults, name);
+    return refusal;
+}
+
 int subscription_add(struct session *s, const struct subscription_request *r, const char **ret_text)
 {
     struct subscription *sub = memory_get(sizeof(*sub));
     char separator = s->sim->options.separator;
+    const struct refusal *refusal = refused_item(s, r->group, separator);
     int code;
 
     sub->session = s;
@@ -487,11 +501,11 @@ int subscription_add(struct session *s, const struct subscription_request *r, co
     set_frequency(sub, r->frequency);
     list_init(&sub->link);
     list_append(&s->subscriptions, &sub->link);
-    code = take_fields(sub, r->schema, separator);
+    code = refusal ? refusal->code : take_fields(sub, r->schema, separator);
     if (code == 0)
         code = take_items(sub, r, separator);
     if (code != 0) {
-        *ret_text = text_of_code(code);
+        *ret_text = refusal && refusal->text ? refusal->text : text_of_code(code);
         free_subscription(sub);
         return code;
     }

@@ -183,7 +183,7 @@ static void obey(struct control *r, enum rules rules)
         [RULES_RECONF] = reconf,   [RULES_CONSTRAIN] = constrain, [RULES_FORCE_REBIND] = force_rebind,
         [RULES_DESTROY] = destroy, [RULES_MSG] = message,
     };
-    const struct refusal *refusal = faults_refuse(&r->session->sim->faults, REQUEST_CONTROL);
+    const struct refusal *refusal = faults_refuse_operation(&r->session->sim->faults, rules);
 
     if (refusal && rules == RULES_ADD)
         check_number(r->session, table_of(r));

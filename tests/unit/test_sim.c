@@ -5,9 +5,11 @@
 #include "sim/adapter.h"
 #include "sim/diff.h"
 #include "sim/encode.h"
+#include "sim/fault.h"
 #include "sim/history.h"
 #include "sim/json.h"
 #include "sim/memory.h"
+#include "sim/options.h"
 #include "sim/param.h"
 #include "sim/sha1.h"
 #include "sim/text.h"
@@ -234,6 +236,74 @@ START_TEST(adapters_and_their_items)
 }
 END_TEST
 
+START_TEST(refusals_are_counted)
+{
+    struct sim_options o = {0};
+    struct faults f;
+
+    faults_init(&f, &o);
+    f.refuse[REQUEST_CONTROL] = (struct refusal){.times = 1, .code = 3};
+    f.refuse_operation[RULES_ADD] = (struct refusal){.times = 2, .code = 21};
+    ck_assert_int_eq(faults_refuse_operation(&f, RULES_ADD)->code, 21);
+    ck_assert_int_eq(faults_refuse_operation(&f, RULES_ADD)->code, 21);
+    ck_assert_int_eq(faults_refuse_operation(&f, RULES_ADD)->code, 3);
+    ck_assert_ptr_null(faults_refuse_operation(&f, RULES_ADD));
+    ck_assert_ptr_null(faults_refuse_operation(&f, RULES_MSG));
+    faults_done(&f);
+}
+END_TEST
+
+START_TEST(items_that_are_refused_by_name)
+{
+    struct refusal once = {.times = 1, .code = 1}, always = {.times = UINT64_MAX, .code = 2}, never = {0};
+    struct sim_options o = {0};
+    struct faults f;
+
+    faults_init(&f, &o);
+    faults_set_item(&f, SPAN("a[1]"), &once);
+    faults_set_item(&f, SPAN("b*"), &always);
+    ck_assert_ptr_null(faults_refuse_item(&f, SPAN("a")));
+    ck_assert_int_eq(faults_refuse_item(&f, SPAN("a[1]"))->code, 1);
+    ck_assert_ptr_null(faults_refuse_item(&f, SPAN("a1")));
+    ck_assert_int_eq(faults_refuse_item(&f, SPAN("b"))->code, 2);
+    ck_assert_int_eq(faults_refuse_item(&f, SPAN("b c"))->code, 2);
+    faults_set_item(&f, SPAN("b*"), &never);
+    ck_assert_ptr_null(faults_refuse_item(&f, SPAN("b")));
+    faults_done(&f);
+}
+END_TEST
+
+static void set_message(struct faults *f, const char *pattern, enum message_fate fate, uint64_t late_ms)
+{
+    struct message_rule *rule = memory_get(sizeof(*rule));
+
+    rule->pattern = memory_dup(span_of(pattern));
+    rule->fate = fate;
+    rule->late_ms = late_ms;
+    faults_set_message(f, rule);
+}
+
+START_TEST(messages_and_the_newest_rule_for_them)
+{
+    struct sim_options o = {0};
+    struct faults f;
+
+    faults_init(&f, &o);
+    ck_assert_ptr_null(faults_message(&f, SPAN("hello")));
+    set_message(&f, "hello", MESSAGE_FAIL, 0);
+    ck_assert_int_eq(faults_message(&f, SPAN("hello"))->fate, MESSAGE_FAIL);
+    set_message(&f, "*", MESSAGE_SKIP, 0);
+    ck_assert_int_eq(faults_message(&f, SPAN("hello"))->fate, MESSAGE_SKIP);
+    ck_assert_int_eq(faults_message(&f, SPAN(""))->fate, MESSAGE_SKIP);
+    set_message(&f, "hello", MESSAGE_USUAL, 5);
+    ck_assert_uint_eq(faults_message(&f, SPAN("hello"))->late_ms, 5);
+    set_message(&f, "*", MESSAGE_USUAL, 0);
+    set_message(&f, "hello", MESSAGE_USUAL, 0);
+    ck_assert_ptr_null(faults_message(&f, SPAN("hello")));
+    faults_done(&f);
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("sim");
@@ -254,6 +324,9 @@ int main(void)
     tcase_add_test(cases, handshake_of_the_websocket_standard);
     tcase_add_test(cases, json_strings);
     tcase_add_test(cases, adapters_and_their_items);
+    tcase_add_test(cases, refusals_are_counted);
+    tcase_add_test(cases, items_that_are_refused_by_name);
+    tcase_add_test(cases, messages_and_the_newest_rule_for_them);
     suite_add_tcase(suite, cases);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
