@@ -6,6 +6,19 @@ const readline = require('node:readline')
 
 const WAIT_MS = 10000
 
+// Resolves once TEST gives a true value.
+function until (test, what) {
+  return new Promise((resolve, reject) => {
+    const end = Date.now() + WAIT_MS
+    const look = () => {
+      if (test()) resolve()
+      else if (Date.now() > end) reject(new Error(`waited in vain for ${what}`))
+      else setTimeout(look, 5)
+    }
+    look()
+  })
+}
+
 class Sim {
   constructor (path, options = []) {
     this.events = []
@@ -55,6 +68,16 @@ class Sim {
     }
   }
 
+  // All events of that name.
+  all (name) {
+    return this.events.filter((e) => e.event === name)
+  }
+
+  // All requests whose name is NAME, or whose operation.
+  requests (name) {
+    return this.all('request').filter((e) => e.name === name || e.lines.split(/[&\r\n]/).includes(`LS_op=${name}`))
+  }
+
   // What it says it sent, of the given kinds.
   sent (...kinds) {
     return this.events.filter((e) => e.event === 'sent' && kinds.includes(e.kind))
@@ -70,4 +93,4 @@ class Sim {
   }
 }
 
-module.exports = { Sim, WAIT_MS }
+module.exports = { Sim, WAIT_MS, until }
