@@ -284,13 +284,18 @@ void player_drain(struct player *p)
 
 static void note_session_id(struct player *p, struct span bytes)
 {
-    const char *found = memmem(bytes.at, bytes.len, "CONOK,", 6);
-    if (!found)
-        return;
-    struct span rest = span_from(bytes, (size_t)(found - bytes.at) + 6), id;
-    if (span_cut(&rest, ',', &id)) {
-        free(p->session_id);
-        p->session_id = span_dup(id);
+    static const struct {
+        const char *before;
+        char behind;
+    } places[] = {{"CONOK,", ','}, {"SessionId:", '\r'}};
+    for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
+        size_t n = strlen(places[i].before);
+        const char *found = memmem(bytes.at, bytes.len, places[i].before, n);
+        struct span rest = found ? span_from(bytes, (size_t)(found - bytes.at) + n) : SPAN_EMPTY, id;
+        if (found && span_cut(&rest, places[i].behind, &id)) {
+            free(p->session_id);
+            p->session_id = span_dup(id);
+        }
     }
 }
 

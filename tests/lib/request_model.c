@@ -8,12 +8,17 @@
 #define STREAM     "LS_keepalive_millis LS_inactivity_millis LS_send_sync"
 #define CONNECTION POLL " " STREAM " LS_content_length"
 #define CONTROL    "LS_session LS_reqId LS_op"
+#define TEXT       "LS_polling LS_polling_millis LS_idle_millis LS_keepalive_millis LS_content_length"
+#define TEXT_ADD                                                                                             \
+    "LS_session LS_op LS_table LS_id LS_schema LS_mode LS_data_adapter LS_adapter LS_selector LS_snapshot "  \
+    "LS_requested_max_frequency LS_requested_buffer_size"
 
 /* Every request there is, and every parameter that it may have. What TLCP knows besides is not sent: LS_reduce_head, LS_ttl_millis, LS_ack, LS_close_socket,
  * LS_cause_code and LS_cause_message, and everything of mobile push. */
-static const struct {
+struct request {
     const char *name, *operation, *parameters;
-} requests[] = {
+};
+static const struct request tlcp_requests[] = {
     {"create_session", NULL,
      "LS_cid LS_user LS_password LS_adapter_set LS_requested_max_bandwidth LS_supported_diffs " CONNECTION},
     {"bind_session", NULL, "LS_session LS_recovery_from " CONNECTION},
@@ -26,6 +31,20 @@ static const struct {
     {"control", "force_rebind", CONTROL},
     {"control", "destroy", CONTROL},
     {"heartbeat", NULL, "LS_session"},
+};
+static const struct request text_requests[] = {
+    {"create_session", NULL,
+     "LS_op2 LS_cid LS_user LS_password LS_adapter_set LS_requested_max_bandwidth LS_report_info " TEXT},
+    {"bind_session", NULL, "LS_session " TEXT},
+    {"control", "add", TEXT_ADD},
+    {"control", "add_silent", TEXT_ADD},
+    {"control", "start", "LS_session LS_op LS_table"},
+    {"control", "delete", "LS_session LS_op LS_table"},
+    {"control", "reconf", "LS_session LS_op LS_table LS_requested_max_frequency"},
+    {"control", "constrain", "LS_session LS_op LS_requested_max_bandwidth"},
+    {"control", "force_rebind", "LS_session LS_op"},
+    {"control", "destroy", "LS_session LS_op"},
+    {"send_message", NULL, "LS_session LS_message LS_sequence LS_msg_prog LS_max_wait"},
 };
 
 /* ---- parameters ---- */
@@ -69,11 +88,13 @@ static void check_value(struct span value)
     }
 }
 
-static struct span allowed_parameters(struct span name, struct span line)
+static struct span allowed_parameters(const struct request_model *m, struct span name, struct span line)
 {
+    const struct request *requests = m->text ? text_requests : tlcp_requests;
+    size_t n = m->text ? ARRAY_LENGTH(text_requests) : ARRAY_LENGTH(tlcp_requests);
     struct span operation = SPAN_EMPTY;
     bool has_operation = parameter(line, SPAN("LS_op"), &operation);
-    for (size_t i = 0; i < ARRAY_LENGTH(requests); i++)
+    for (size_t i = 0; i < n; i++)
         if (span_is(name, requests[i].name) &&
             (requests[i].operation ? has_operation && span_is(operation, requests[i].operation)
                                    : !has_operation))
@@ -81,9 +102,9 @@ static struct span allowed_parameters(struct span name, struct span line)
     must_abort("a request that there is", __FILE__, __LINE__);
 }
 
-static void check_parameters(struct span name, struct span line)
+static void check_parameters(const struct request_model *m, struct span name, struct span line)
 {
-    struct span allowed = allowed_parameters(name, line), rest = line, pair, key, again;
+    struct span allowed = allowed_parameters(m, name, line), rest = line, pair, key, again;
     while (span_cut(&rest, '&', &pair)) {
         MUST(span_cut(&pair, '=', &key) && pair.at);
         MUST(in_words(allowed, key));
@@ -99,12 +120,14 @@ static void check_parameters(struct span name, struct span line)
 
 static void check_control(struct request_model *m, struct span line)
 {
-    uint64_t id = number(line, SPAN("LS_reqId"));
     struct span operation;
-    MUST(id > m->request_id);
-    m->request_id = id;
-    if (parameter(line, SPAN("LS_op"), &operation) && span_is(operation, "add"))
-        MUST(number(line, SPAN("LS_subId")) == ++m->sub_id);
+    if (!m->text) {
+        uint64_t id = number(line, SPAN("LS_reqId"));
+        MUST(id > m->request_id);
+        m->request_id = id;
+    }
+    if (parameter(line, SPAN("LS_op"), &operation) && span_starts(operation, SPAN("add")))
+        MUST(number(line, m->text ? SPAN("LS_table") : SPAN("LS_subId")) == ++m->sub_id);
 }
 
 static void check_bind(struct request_model *m, struct span line)
@@ -120,13 +143,16 @@ static void check_bind(struct request_model *m, struct span line)
 
 static void check_create(struct request_model *m, struct span line)
 {
+    if (m->text)
+        MUST(span_starts(line, SPAN("LS_op2=create&")));
+    line = span_from(line, m->text ? strlen("LS_op2=create&") : 0);
     MUST(span_starts(line, SPAN("LS_cid=mgQkwtwdysogQz2BJ4Ji%20kOj2Bg")));
     m->sub_id = m->recovery_from = 0;
 }
 
 static void check_line(struct request_model *m, struct span name, struct span line)
 {
-    check_parameters(name, line);
+    check_parameters(m, name, line);
     if (span_is(name, "create_session"))
         check_create(m, line);
     else if (span_is(name, "bind_session"))
@@ -168,6 +194,7 @@ static void check_message(struct request_model *m, struct span message)
 
 void request_model_action(struct request_model *m, const struct session_action *a)
 {
+    m->text = !a->version;
     if (a->kind == SESSION_SEND)
         check_message(m, a->body);
     else if (a->kind == SESSION_OPEN

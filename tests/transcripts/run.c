@@ -221,11 +221,16 @@ static void do_set(struct run *r, struct span rest)
         {"reverse_heartbeat_ms", &r->options.reverse_heartbeat_ms, NULL},
         {"content_length_bytes", &r->options.content_length_bytes, NULL},
         {"adapter_set", NULL, &r->options.adapter_set},
+        {"adapter_parameter", NULL, &r->options.adapter_parameter},
         {"max_bandwidth_kbps", NULL, &r->options.max_bandwidth_kbps},
         {"supported_diffs", NULL, &r->options.supported_diffs},
     };
     if (span_is(name, "transport")) {
         set_transports(&r->options, rest);
+        return;
+    }
+    if (span_is(name, "protocol")) {
+        r->options.dialect = span_is(rest, "text") ? &dialect_text : &dialect_tlcp;
         return;
     }
     if (span_is(name, "slowing")) {
@@ -276,6 +281,10 @@ static void do_table(struct run *r, struct span rest)
             o.n_items = need_number(r, value);
         else if (keyword(w, "fields", &value))
             o.n_fields = need_number(r, value);
+        else if (keyword(w, "key", &value))
+            o.key_field = need_number(r, value);
+        else if (keyword(w, "command", &value))
+            o.command_field = need_number(r, value);
         else if (keyword(w, "length", &value))
             o.snapshot_length = need_number(r, value);
         else if (keyword(w, "retry", &value))
