@@ -59,7 +59,7 @@ static bool next_row_after(const struct table *t, size_t pos, uint64_t row_id, s
     if (pos > t->n_items)
         return false;
     if (pos)
-        *item = &t->items[pos - 1];
+        *item = t->items[pos - 1];
     while (table_next_row(t, item, row))
         if ((*item)->pos > pos || (*row)->id > row_id)
             return true;

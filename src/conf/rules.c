@@ -215,12 +215,19 @@ static void rule_types(const struct rule *r)
     }
 }
 
-/* One of key_field and command_field. */
-static void rule_place_in_row(const struct rule *r, const char *setting, const char *value)
+/* One of key_field and command_field: VALUE, or by default the field called NAME. */
+static void rule_place_in_row(const struct rule *r, const char *setting, const char *name, const char *value)
 {
-    if (!given(r->node, setting))
+    bool text = r->session->protocol == CONF_PROTOCOL_TEXT;
+    if (!given(r->node, setting)) {
+        if (text && r->table->mode == CONF_MODE_COMMAND && !faulty(r->node, "mode") && fields_sound(r) &&
+            field_index(r->table, name) == NO_FIELD)
+            say_fault(r->b, r->scope, r->node->place, NULL,
+                      "%s is missing: expected the name or position of a field, as none is called \"%s\"",
+                      setting, name);
         return;
-    if (r->session->protocol == CONF_PROTOCOL_TLCP)
+    }
+    if (!text)
         RULE_FAULT(r, setting, "is for protocol = \"text\": in TLCP the server says");
     else if (!faulty(r->node, "mode") && r->table->mode != CONF_MODE_COMMAND)
         RULE_FAULT(r, setting, "is for mode COMMAND, found mode %s", conf_mode_name(r->table->mode));
@@ -231,8 +238,8 @@ static void rule_place_in_row(const struct rule *r, const char *setting, const c
 static void rule_key(const struct rule *r)
 {
     const struct conf_table *t = r->table;
-    rule_place_in_row(r, "key_field", t->key_field);
-    rule_place_in_row(r, "command_field", t->command_field);
+    rule_place_in_row(r, "key_field", "key", t->key_field);
+    rule_place_in_row(r, "command_field", "command", t->command_field);
     if (given(r->node, "key_field") && given(r->node, "command_field") && t->key_field && t->command_field &&
         field_index(t, t->key_field) >= 0 && field_index(t, t->key_field) == field_index(t, t->command_field))
         RULE_FAULT(r, "command_field", "expected another field than key_field, found \"%s\"",

@@ -47,6 +47,15 @@ int delta_next(enum delta_syntax syntax, struct span *rest, size_t fields_left, 
     return 0;
 }
 
+size_t delta_text_count(struct span values)
+{
+    struct span value;
+    size_t n = 0;
+    while (span_cut(&values, '|', &value))
+        n++;
+    return n;
+}
+
 bool delta_is_plain(enum delta_syntax syntax, struct span text)
 {
     return !text.len || !memchr(text.at, syntax == DELTA_TEXT ? '\\' : '%', text.len);

@@ -28,6 +28,9 @@ enum {
 /* Takes the next token off *REST, of which FIELDS_LEFT are still to be told. Returns 0 or a condition above. */
 int delta_next(enum delta_syntax syntax, struct span *rest, size_t fields_left, struct delta *ret);
 
+/* How many values an update of text mode has. */
+size_t delta_text_count(struct span values);
+
 /* Whether TEXT is not encoded at all: it is its own value. */
 bool delta_is_plain(enum delta_syntax syntax, struct span text);
 

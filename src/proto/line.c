@@ -20,7 +20,8 @@ void line_reset(struct line_reader *r)
 {
     buf_clear(&r->carry);
     r->input = SPAN_EMPTY;
-    r->carried = false;
+    r->carried = r->again = false;
+    r->last_len = 0;
 }
 
 void line_feed(struct line_reader *r, struct span bytes)
@@ -61,8 +62,21 @@ struct span line_rest(const struct line_reader *r)
     return r->carried ? SPAN_EMPTY : without_cr(buf_span(&r->carry));
 }
 
+void line_again(struct line_reader *r)
+{
+    r->again = r->carried;
+    r->input = span_make(r->input.at - r->last_len, r->input.len + r->last_len);
+    r->last_len = 0;
+}
+
 int line_next(struct line_reader *r, struct span *ret)
 {
+    if (r->again) {
+        r->again = false;
+        *ret = without_cr(buf_span(&r->carry));
+        return 0;
+    }
+    r->last_len = 0;
     if (r->carried) {
         buf_clear(&r->carry);
         r->carried = false;
@@ -83,6 +97,8 @@ int line_next(struct line_reader *r, struct span *ret)
             return e;
         r->carried = true;
         line = buf_span(&r->carry);
+    } else {
+        r->last_len = line.len + 1;
     }
     *ret = without_cr(line);
     return 0;

@@ -8,6 +8,8 @@ struct line_reader {
     struct span input; /* what line_feed() brought and line_next() has not taken; borrowed */
     struct buf kept;   /* the input after line_keep() */
     bool carried;      /* the last line returned was the carry: empty it first */
+    bool again;        /* return the carry once more */
+    size_t last_len;   /* bytes of the input that the last line was, with its end; 0: none that could be given again */
 };
 
 /* Conditions of line_next(). */
@@ -27,6 +29,9 @@ void line_feed(struct line_reader *r, struct span bytes);
 
 /* Copies what is left of the input, so that it is no longer borrowed: for a caller that cannot take all lines now. Returns 0 or -ENOMEM. */
 int line_keep(struct line_reader *r);
+
+/* The line that line_next() returned last is to be returned again. Not after line_feed() or line_reset(). */
+void line_again(struct line_reader *r);
 
 /* The start of a line whose end has not come. */
 struct span line_rest(const struct line_reader *r);

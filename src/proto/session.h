@@ -158,6 +158,11 @@ struct session_part {
     unsigned retries;         /* in a row: back-off of what the server's trouble makes us ask again */
     bool confirmed;           /* the CONF of this subscription came */
     enum { PART_RECONF_NONE, PART_RECONF_WANTED, PART_RECONF_ASKED } reconf;
+    enum {
+        PART_START_NONE,
+        PART_START_WANTED,
+        PART_START_ASKED
+    } start; /* text mode, of what was added silently */
 };
 
 /* One table in a session; fields are read-only outside proto/. */
@@ -227,7 +232,7 @@ bool session_next_answer(struct session *s, struct session_event *ret);
 
 /* ---- tables ---- */
 
-/* Adds a table at the end; it is subscribed as soon as there is a session. RETRY_FAILED_MS 0: never again. *RET is borrowed until its SESSION_TABLE_DELETED.
+/* Adds a table at the end (its syntax is the session's); it is subscribed as soon as there is a session. RETRY_FAILED_MS 0: never again. *RET is borrowed until its SESSION_TABLE_DELETED.
  * Returns 0 or -ENOMEM. */
 int session_add_table(struct session *s, uint64_t now, const struct table_options *options,
                       const struct table_hooks *hooks, uint64_t retry_failed_ms, void *user,

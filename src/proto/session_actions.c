@@ -5,11 +5,10 @@
 
 static const char *const versions[TLCP_N_VERSIONS] = TLCP_VERSIONS;
 
-/* A number that may be "unlimited". */
-static void param_limit(struct session *s, const char *name, const char *value)
+void session_param_limit(const struct session *s, struct buf *out, const char *name, const char *value)
 {
     bool unlimited = value && strcmp(value, "unlimited") == 0;
-    tlcp_param_text(&s->out, name, unlimited ? s->dialect->unlimited : value);
+    tlcp_param_text(out, name, unlimited ? s->dialect->unlimited : value);
 }
 
 static void build_poll(struct session *s)
@@ -49,7 +48,7 @@ static void build_create(struct session *s)
     if (s->has_password)
         tlcp_param(&s->out, "LS_password", buf_span(&s->password));
     tlcp_param_text(&s->out, "LS_adapter_set", s->options.adapter_set);
-    param_limit(s, "LS_requested_max_bandwidth", s->options.max_bandwidth_kbps);
+    session_param_limit(s, &s->out, "LS_requested_max_bandwidth", s->options.max_bandwidth_kbps);
     if (s->dialect->asks_for_report)
         tlcp_param_text(&s->out, "LS_report_info", "true");
     if (s->dialect->has_versions && s->version <= TLCP_2_4)

@@ -79,7 +79,7 @@ struct session {
     bool control_busy;
     struct line_reader lines, control_lines;
     struct text_reader stream_text, control_text; /* text mode: what those lines are part of */
-    uint64_t answer_id;                    /* text mode: the request whose answer is the next */
+    uint64_t answer_id;                           /* text mode: the request whose answer is the next */
     struct buf user, password;
     bool has_user, has_password;
     struct buf out;    /* the body of the current action */
@@ -137,6 +137,10 @@ uint64_t session_spread(struct session *s, uint64_t ms);
 /* The wait before the try after ATTEMPT (from 0) that failed. */
 uint64_t session_backoff(struct session *s, unsigned attempt);
 
+/* ---- session_actions.c ---- */
+/* A parameter that is a number, "unlimited", or NULL: none. */
+void session_param_limit(const struct session *s, struct buf *out, const char *name, const char *value);
+
 /* ---- session.c ---- */
 /* A new session: asks for credentials, then opens its stream. */
 void session_begin(struct session *s, uint64_t now);
@@ -185,6 +189,11 @@ bool session_has_id(const struct session *s);
 bool session_next_line_event(struct session *s, uint64_t now, struct session_event *ret);
 /* The stream ended by itself: what its last line, or the want of another, says. Returns whether that ended the session. */
 bool session_last_words(struct session *s, uint64_t now);
+/* Text mode, which has no SUBOK: the server has the subscription, or sends its data. */
+void session_sub_confirm(struct session *s, uint64_t now, struct subscription *sub);
+/* The server grants this; said in CONF and CONS, or in text mode by taking what was asked for. */
+void session_granted_frequency(struct session *s, struct session_table *t, const char *max_frequency);
+void session_granted_bandwidth(struct session *s, const char *max_bandwidth_kbps);
 /* No line came that the last one needs: it counts as it is. */
 void session_stop_awaiting(struct session *s, uint64_t now);
 void session_oddity(struct session *s, bool *told, const char *what, struct span line);
@@ -233,6 +242,9 @@ void session_part_ask(struct session *s, struct session_part *p);
 void session_part_now(struct session *s, struct session_part *p);
 /* Its table's max_frequency is another. */
 void session_part_reconf(struct session *s, struct session_part *p);
+/* What was added silently is to send its data; it does. */
+void session_part_start(struct session *s, struct session_part *p);
+void session_part_started(struct session *s, uint64_t now, struct session_part *p);
 /* No reconf of it is to be asked, and none is waited for. */
 void session_part_forget_reconf(struct session_part *p);
 /* It begins anew: nothing of it is asked or waited for, and its subscription is dropped. */

@@ -271,6 +271,20 @@ static void on_subok_unknown(struct session *s, uint64_t now, uint64_t sub_id)
         session_sub_drop(s, sub);
 }
 
+/* Its table begins, if R is 0; else as table_begin() says. */
+static void begun(struct session *s, uint64_t now, struct subscription *sub, int r, const char *why)
+{
+    if (r < 0) {
+        session_break(s, now, "out of memory");
+    } else if (r > 0) {
+        session_part_fail(s, now, sub->part, "table failed", why, NULL);
+    } else {
+        session_sub_answered(s, sub);
+        sub->stage = SUB_ACTIVE;
+        session_part_active(s, now, sub->part);
+    }
+}
+
 static void on_subok(struct session *s, uint64_t now, struct subscription *sub, const struct tlcp_message *m,
                      struct span line)
 {
@@ -285,15 +299,28 @@ static void on_subok(struct session *s, uint64_t now, struct subscription *sub, 
     const char *why = NULL;
     int r = table_begin(p->table->table, m->sub.items, m->sub.fields, command ? m->sub.key_field : 0,
                         command ? m->sub.command_field : 0, &why);
-    if (r < 0) {
-        session_break(s, now, "out of memory");
-    } else if (r > 0) {
-        session_part_fail(s, now, p, "table failed", why, NULL);
-    } else {
-        session_sub_answered(s, sub);
-        sub->stage = SUB_ACTIVE;
-        session_part_active(s, now, p);
-    }
+    begun(s, now, sub, r, why);
+}
+
+void session_sub_confirm(struct session *s, uint64_t now, struct subscription *sub)
+{
+    const char *why = NULL;
+    int r = table_begin_untold(sub->part->table->table, &why);
+    begun(s, now, sub, r, why);
+}
+
+static void keep_frequency(struct session *s, struct session_table *t, const char *granted)
+{
+    if (strcmp(granted, t->max_frequency) == 0)
+        return;
+    snprintf(t->max_frequency, sizeof t->max_frequency, "%s", granted);
+    session_table_set(s, t, t->state, NULL, NULL);
+}
+
+void session_granted_frequency(struct session *s, struct session_table *t, const char *max_frequency)
+{
+    keep_frequency(s, t, max_frequency);
+    session_asks_told(s, t);
 }
 
 static void on_conf(struct session *s, struct session_part *p, const struct tlcp_message *m)
@@ -301,10 +328,7 @@ static void on_conf(struct session *s, struct session_part *p, const struct tlcp
     struct session_table *t = p->table;
     char shown[sizeof t->max_frequency];
     show(s, span_is(m->texts[1], "unfiltered") ? m->texts[1] : m->texts[0], shown, sizeof shown);
-    if (strcmp(shown, t->max_frequency) != 0) {
-        memcpy(t->max_frequency, shown, sizeof shown);
-        session_table_set(s, t, t->state, NULL, NULL);
-    }
+    keep_frequency(s, t, shown);
     /* The first belongs to the subscription, even if another frequency was asked for before it came. */
     if (p->confirmed)
         session_asks_told(s, t);
@@ -314,6 +338,12 @@ static void on_conf(struct session *s, struct session_part *p, const struct tlcp
 static void on_cons(struct session *s, const struct tlcp_message *m)
 {
     show(s, m->rest, s->bandwidth, sizeof s->bandwidth);
+    session_asks_told(s, NULL);
+}
+
+void session_granted_bandwidth(struct session *s, const char *max_bandwidth_kbps)
+{
+    show(s, span_of(max_bandwidth_kbps), s->bandwidth, sizeof s->bandwidth);
     session_asks_told(s, NULL);
 }
 
@@ -366,6 +396,38 @@ static bool on_update(struct session *s, uint64_t now, struct session_table *t, 
     return true;
 }
 
+/* That the table is active comes before its data: this line is looked at again then. */
+static bool again_once_told(struct session *s)
+{
+    line_again(&s->lines);
+    s->counters.lines--;
+    return false;
+}
+
+/* Text mode: data may overtake the answer to its request, and alone tells how many items and fields there are. Returns whether it can be taken. */
+static bool data_confirms(struct session *s, uint64_t now, struct subscription *sub,
+                          const struct tlcp_message *m)
+{
+    uint64_t id = sub->id;
+    if (sub->stage != SUB_ACTIVE) {
+        session_sub_confirm(s, now, sub);
+        sub = session_subscription(s, id);
+        return sub && sub->stage == SUB_ACTIVE && again_once_told(s);
+    }
+    if (sub->part->start == PART_START_ASKED) {
+        session_sub_answered(s, sub);
+        session_part_started(s, now, sub->part);
+        return again_once_told(s);
+    }
+    struct table *t = sub->part->table->table;
+    const char *why = "out of memory";
+    size_t fields = m->tag == TLCP_U && !t->told_fields ? delta_text_count(m->rest) : 0;
+    if (table_meet(t, m->item.item, fields, &why) == 0)
+        return true;
+    session_break(s, now, why);
+    return false;
+}
+
 /* A data notification of one subscription. Returns whether *RET is an event. */
 static bool on_data(struct session *s, uint64_t now, const struct tlcp_message *m, struct span line,
                     struct session_event *ret)
@@ -397,10 +459,12 @@ static bool on_data(struct session *s, uint64_t now, const struct tlcp_message *
         on_conf(s, p, m);
         return false;
     }
-    if (sub->stage != SUB_ACTIVE) {
+    if (s->dialect->confirms && sub->stage != SUB_ACTIVE) {
         session_break(s, now, "data for a table before its SUBOK");
         return false;
     }
+    if (!s->dialect->confirms && !data_confirms(s, now, sub, m))
+        return false;
     session_table_heard(s, now, p->table);
     if (m->tag == TLCP_U)
         return on_update(s, now, p->table, m, ret);

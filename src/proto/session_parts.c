@@ -48,6 +48,13 @@ void session_part_reconf(struct session *s, struct session_part *p)
         session_part_ask(s, p);
 }
 
+void session_part_start(struct session *s, struct session_part *p)
+{
+    p->start = PART_START_WANTED;
+    if (p->sub && p->sub->stage == SUB_ACTIVE)
+        session_part_ask(s, p);
+}
+
 void session_part_forget_reconf(struct session_part *p)
 {
     if (p->reconf != PART_RECONF_NONE)
@@ -61,6 +68,7 @@ void session_part_reset(struct session *s, struct session_part *p)
     timers_set(&s->retries, &p->retry, TIMER_OFF);
     p->retries = 0;
     session_part_forget_reconf(p);
+    p->start = PART_START_NONE;
     if (p->sub)
         session_sub_drop(s, p->sub);
 }

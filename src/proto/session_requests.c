@@ -26,7 +26,8 @@ static void begin_request(struct session *s, struct buf *out, uint64_t id, const
     /* Over WebSocket the session is the one that is bound to it, since 2.2.0. */
     if (!s->stream_websocket || s->phase != SESSION_PHASE_BOUND || s->version > TLCP_2_2)
         tlcp_param(out, "LS_session", buf_span(&s->id));
-    tlcp_param_u64(out, "LS_reqId", id);
+    if (s->dialect->numbers_requests)
+        tlcp_param_u64(out, "LS_reqId", id);
     tlcp_param_text(out, "LS_op", operation);
 }
 
@@ -40,26 +41,34 @@ static void build_snapshot(struct buf *out, const struct table_options *o)
         tlcp_param_text(out, "LS_snapshot", o->snapshot ? "true" : "false");
 }
 
-static void build_add(struct session *s, struct buf *out, uint64_t id, uint64_t sub_id,
-                      const struct table_options *o)
+static const char *adapter_parameter(const struct session *s)
 {
-    begin_request(s, out, id, "add");
-    tlcp_param_u64(out, "LS_subId", sub_id);
+    return s->options.adapter_parameter ? s->options.adapter_parameter : "LS_data_adapter";
+}
+
+static void build_add(struct session *s, struct buf *out, uint64_t id, uint64_t sub_id,
+                      const struct session_table *t)
+{
+    const struct table_options *o = &t->table->options;
+    begin_request(s, out, id, t->state == SESSION_TABLE_SILENT ? "add_silent" : "add");
+    tlcp_param_u64(out, s->dialect->sub_id, sub_id);
     tlcp_param_text(out, "LS_mode", table_mode_name(o->mode));
-    tlcp_param_text(out, "LS_group", o->group);
+    tlcp_param_text(out, s->dialect->group, o->group);
     tlcp_param_text(out, "LS_schema", o->schema);
-    tlcp_param_text(out, "LS_data_adapter", o->data_adapter);
+    tlcp_param_text(out, adapter_parameter(s), o->data_adapter);
     tlcp_param_text(out, "LS_selector", o->selector);
     build_snapshot(out, o);
-    tlcp_param_text(out, "LS_requested_max_frequency", o->max_frequency);
-    tlcp_param_text(out, "LS_requested_buffer_size", o->buffer_size);
+    session_param_limit(s, out, "LS_requested_max_frequency", o->max_frequency);
+    session_param_limit(s, out, "LS_requested_buffer_size", o->buffer_size);
 }
 
 void session_build_destroy(struct session *s, struct buf *out, bool with_session)
 {
     if (with_session)
         tlcp_param(out, "LS_session", buf_span(&s->id));
-    tlcp_param_u64(out, "LS_reqId", ++s->last_request_id);
+    s->last_request_id++;
+    if (s->dialect->numbers_requests)
+        tlcp_param_u64(out, "LS_reqId", s->last_request_id);
     tlcp_param_text(out, "LS_op", "destroy");
 }
 
@@ -102,7 +111,7 @@ static int ask_add(struct session *s, uint64_t now, struct session_part *p, stru
     struct subscription *sub;
     if (s->by_id.count >= LIMIT_SUBSCRIPTIONS)
         return -ENOBUFS;
-    build_add(s, line, s->last_request_id + 1, s->last_sub_id + 1, &p->table->table->options);
+    build_add(s, line, s->last_request_id + 1, s->last_sub_id + 1, p->table);
     int r = append_line(s, line, &too_long);
     if (r == 0 && too_long)
         return ask_add_failed(s, now, p), 0;
@@ -122,7 +131,7 @@ static int ask_delete(struct session *s, uint64_t now, struct subscription *sub,
 {
     bool too_long;
     begin_request(s, line, s->last_request_id + 1, "delete");
-    tlcp_param_u64(line, "LS_subId", sub->id);
+    tlcp_param_u64(line, s->dialect->sub_id, sub->id);
     int r = append_line(s, line, &too_long);
     if (r != 0)
         return r;
@@ -138,7 +147,7 @@ static int ask_delete_stray(struct session *s, struct buf *line)
 {
     bool too_long;
     begin_request(s, line, s->last_request_id + 1, "delete");
-    tlcp_param_u64(line, "LS_subId", s->strays[s->n_strays - 1]);
+    tlcp_param_u64(line, s->dialect->sub_id, s->strays[s->n_strays - 1]);
     int r = append_line(s, line, &too_long);
     if (r != 0)
         return r;
@@ -147,12 +156,28 @@ static int ask_delete_stray(struct session *s, struct buf *line)
     return 0;
 }
 
+/* Text mode: the server has the table, and is to send its data from now on. */
+static int ask_start(struct session *s, uint64_t now, struct session_part *p, struct buf *line)
+{
+    bool too_long;
+    begin_request(s, line, s->last_request_id + 1, "start");
+    tlcp_param_u64(line, s->dialect->sub_id, p->sub->id);
+    int r = append_line(s, line, &too_long);
+    if (r != 0)
+        return r;
+    list_remove(&p->ask_link);
+    p->start = PART_START_ASKED;
+    s->last_request_id++;
+    session_sub_asked(s, p->sub, answer_time(s, now, 0));
+    return 0;
+}
+
 static int ask_reconf(struct session *s, uint64_t now, struct session_part *p, struct buf *line)
 {
     bool too_long;
     begin_request(s, line, s->last_request_id + 1, "reconf");
-    tlcp_param_u64(line, "LS_subId", p->sub->id);
-    tlcp_param_text(line, "LS_requested_max_frequency", p->table->table->options.max_frequency);
+    tlcp_param_u64(line, s->dialect->sub_id, p->sub->id);
+    session_param_limit(s, line, "LS_requested_max_frequency", p->table->table->options.max_frequency);
     int r = append_line(s, line, &too_long);
     if (r != 0)
         return r;
@@ -168,7 +193,7 @@ static int ask_constrain(struct session *s, uint64_t now, struct buf *line)
 {
     bool too_long;
     begin_request(s, line, s->last_request_id + 1, "constrain");
-    tlcp_param_text(line, "LS_requested_max_bandwidth", s->bandwidth_wanted);
+    session_param_limit(s, line, "LS_requested_max_bandwidth", s->bandwidth_wanted);
     int r = append_line(s, line, &too_long);
     if (r != 0)
         return r;
@@ -214,7 +239,10 @@ static int ask_parts(struct session *s, uint64_t now, struct session_table *t, s
     while (r == 0 && (link = list_first(&t->asking))) {
         struct session_part *p = CONTAINER_OF(link, struct session_part, ask_link);
         buf_clear(line);
-        r = p->sub ? ask_reconf(s, now, p, line) : ask_add(s, now, p, line);
+        if (!p->sub)
+            r = ask_add(s, now, p, line);
+        else
+            r = p->start == PART_START_WANTED ? ask_start(s, now, p, line) : ask_reconf(s, now, p, line);
     }
     return r;
 }
@@ -241,6 +269,7 @@ bool session_build_requests(struct session *s, uint64_t now)
     if (s->stream_websocket)
         buf_add_text(&s->out, "control\r\n");
     s->out_prefix = s->out.len;
+    s->answer_id = s->last_request_id + 1;
     int r = build_batch(s, now, &line);
     if (r < 0) {
         session_break(s, now, r == -ENOBUFS ? "more requests than one session can have" : "out of memory");
@@ -252,13 +281,15 @@ bool session_build_requests(struct session *s, uint64_t now)
 
 /* ---- answers ---- */
 
-/* Taken: later sessions begin with it, unless another is wished for meanwhile. */
+/* Taken: later sessions begin with it, unless another is wished for meanwhile. In text mode nothing but this says what is granted. */
 static void constrain_done(struct session *s, uint64_t now)
 {
     s->constrain_id = 0;
     if (!s->constrain_wanted) {
         free((void *)(uintptr_t)s->options.max_bandwidth_kbps);
         s->options.max_bandwidth_kbps = TAKE(s->bandwidth_wanted);
+        if (!s->dialect->confirms)
+            session_granted_bandwidth(s, s->options.max_bandwidth_kbps);
     }
     session_asks_accepted(s, now, NULL);
 }
@@ -279,6 +310,24 @@ static bool reconf_over(struct session_part *p)
     return p->table->reconfs == 0;
 }
 
+static void reconf_done(struct session *s, uint64_t now, struct session_part *p)
+{
+    if (!reconf_over(p))
+        return;
+    if (!s->dialect->confirms)
+        session_granted_frequency(s, p->table, p->table->table->options.max_frequency);
+    session_asks_accepted(s, now, p->table);
+}
+
+/* The answer to an add, in TLCP: SUBOK is still to come. */
+static void add_accepted(struct session *s, uint64_t now, struct subscription *sub)
+{
+    /* What it leads to has as long again; where we poll, until the poll after this one. */
+    uint64_t poll_ms = s->polling ? s->options.polling_ms + session_patience(s) : 0;
+    sub->stage = SUB_ACCEPTED;
+    timers_set(&s->answers, &sub->answer, answer_time(s, now, sub->part ? sub->part->retries : 0) + poll_ms);
+}
+
 void session_request_done(struct session *s, uint64_t now, uint64_t id)
 {
     struct subscription *sub = idmap_get(&s->requests, id);
@@ -288,15 +337,16 @@ void session_request_done(struct session *s, uint64_t now, uint64_t id)
         return;
     }
     session_sub_answered(s, sub);
-    if (sub->stage == SUB_ASKED) {
-        /* What it leads to has as long again; where we poll, until the poll after this one. */
-        uint64_t poll_ms = s->polling ? s->options.polling_ms + session_patience(s) : 0;
-        sub->stage = SUB_ACCEPTED;
-        timers_set(&s->answers, &sub->answer,
-                   answer_time(s, now, sub->part ? sub->part->retries : 0) + poll_ms);
-    } else if (sub->stage == SUB_ACTIVE && reconf_over(sub->part)) {
-        session_asks_accepted(s, now, sub->part->table);
-    }
+    if (sub->stage == SUB_ASKED && s->dialect->confirms)
+        add_accepted(s, now, sub);
+    else if (sub->stage == SUB_ASKED)
+        session_sub_confirm(s, now, sub);
+    else if (sub->stage == SUB_DROPPED && !s->dialect->confirms)
+        session_sub_free(s, sub);
+    else if (sub->stage == SUB_ACTIVE && sub->part->start == PART_START_ASKED)
+        session_part_started(s, now, sub->part);
+    else if (sub->stage == SUB_ACTIVE)
+        reconf_done(s, now, sub->part);
 }
 
 static void add_refused(struct session *s, uint64_t now, struct subscription *sub, int code, const char *text)
@@ -343,7 +393,9 @@ void session_request_refused(struct session *s, uint64_t now, uint64_t id, int c
         return;
     }
     session_sub_answered(s, sub);
-    if (sub->stage == SUB_ACTIVE)
+    if (sub->stage == SUB_ACTIVE && sub->part->start == PART_START_ASKED)
+        session_part_fail(s, now, sub->part, "table failed", text, &code);
+    else if (sub->stage == SUB_ACTIVE)
         reconf_refused(s, sub->part, code, text);
     else if (sub->stage == SUB_DROPPED)
         session_sub_free(s, sub);
@@ -394,11 +446,12 @@ void session_requests_postpone(struct session *s, uint64_t ms)
     s->constrain_by += ms;
 }
 
-/* The id is given up: should the server answer it after all, its SUBOK is answered by a delete. If the server has it for certain, that is asked for now. */
+/* The id is given up: should the server answer it after all, its SUBOK is answered by a delete. If the server has it for certain, or will not say so,
+ * that is asked for now. */
 static void ask_anew(struct session *s, struct subscription *sub, bool late)
 {
     struct session_part *p = sub->part;
-    if (late && sub->stage == SUB_ACCEPTED)
+    if (!s->dialect->confirms || (late && sub->stage == SUB_ACCEPTED))
         session_sub_drop(s, sub);
     else
         session_sub_free(s, sub);
@@ -421,6 +474,8 @@ static void ask_again(struct session *s, struct subscription *sub, bool late)
         ask_anew(s, sub, late);
     else if (sub->stage == SUB_DROPPED)
         session_sub_drop(s, sub);
+    else if (sub->stage == SUB_ACTIVE && waits && sub->part->start == PART_START_ASKED)
+        session_part_start(s, sub->part);
     else if (sub->stage == SUB_ACTIVE && waits)
         reconf_again(s, sub->part);
 }

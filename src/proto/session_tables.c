@@ -54,7 +54,7 @@ void session_table_gap(struct session *s, struct session_table *t, const char *r
 static bool next_gap(struct session_table *t, struct session_event *ret)
 {
     while (t->gap_at < t->table->n_items) {
-        struct item *item = &t->table->items[t->gap_at++];
+        struct item *item = t->table->items[t->gap_at++];
         if (!item->has_messages)
             continue;
         item->has_messages = false;
@@ -122,6 +122,7 @@ int session_add_table(struct session *s, uint64_t now, const struct table_option
         free(t);
         return r;
     }
+    t->table->options.syntax = s->dialect->syntax;
     list_init(&t->link);
     list_init(&t->pending_link);
     list_init(&t->asking);
@@ -139,15 +140,20 @@ void session_silence_table(struct session *s, struct session_table *t)
 {
     session_part_reset(s, &t->whole);
     session_table_set(s, t, SESSION_TABLE_SILENT, NULL, NULL);
+    if (s->dialect->silences_on_the_server)
+        session_part_ask(s, &t->whole);
 }
 
 void session_start_table(struct session *s, struct session_table *t)
 {
-    if (t->whole.sub || t->state == SESSION_TABLE_DELETED)
+    bool silent = t->state == SESSION_TABLE_SILENT;
+    if ((t->whole.sub && !silent) || t->state == SESSION_TABLE_DELETED)
         return;
-    if (t->state == SESSION_TABLE_SILENT)
-        t->started = true;
-    session_part_now(s, &t->whole);
+    t->started = t->started || silent;
+    if (t->whole.sub)
+        session_part_start(s, &t->whole);
+    else
+        session_part_now(s, &t->whole);
     if (t->state != SESSION_TABLE_PENDING)
         session_table_set(s, t, SESSION_TABLE_PENDING, NULL, NULL);
 }
@@ -223,10 +229,18 @@ void session_part_retry(struct session *s, struct session_part *p)
 void session_part_active(struct session *s, uint64_t now, struct session_part *p)
 {
     p->retries = 0;
-    if (p->reconf == PART_RECONF_WANTED)
+    if (p->reconf == PART_RECONF_WANTED || p->start == PART_START_WANTED)
         session_part_ask(s, p);
+    if (p->table->state == SESSION_TABLE_SILENT || p->start != PART_START_NONE)
+        return;
     session_table_set(s, p->table, SESSION_TABLE_ACTIVE, NULL, NULL);
     session_table_heard(s, now, p->table);
+}
+
+void session_part_started(struct session *s, uint64_t now, struct session_part *p)
+{
+    p->start = PART_START_NONE;
+    session_part_active(s, now, p);
 }
 
 /* ---- silence ---- */
@@ -283,7 +297,8 @@ static void table_begin_anew(struct session *s, struct session_table *t, const c
     session_table_gap(s, t, reason);
     if (session_table_is_active(t) || t->state == SESSION_TABLE_FAILED)
         session_table_set(s, t, SESSION_TABLE_PENDING, NULL, NULL);
-    if (t->state == SESSION_TABLE_PENDING)
+    if (t->state == SESSION_TABLE_PENDING ||
+        (t->state == SESSION_TABLE_SILENT && s->dialect->silences_on_the_server))
         session_part_ask(s, &t->whole);
 }
 

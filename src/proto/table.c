@@ -88,17 +88,18 @@ static void item_void(struct table *t, struct item *item)
 void table_void(struct table *t)
 {
     for (size_t i = 0; i < t->n_items; i++)
-        item_void(t, &t->items[i]);
+        item_void(t, t->items[i]);
 }
 
 static void drop_items(struct table *t)
 {
     for (size_t i = 0; i < t->n_items; i++) {
-        struct item *item = &t->items[i];
+        struct item *item = t->items[i];
         table_clear(t, item);
         row_free(t, item->base);
         if (item->user)
             t->hooks.drop_user(t->hooks.userdata, item->user);
+        free(item);
     }
     free(t->items);
     free(t->changed);
@@ -106,7 +107,7 @@ static void drop_items(struct table *t)
     t->items = NULL;
     t->changed = NULL;
     t->published = NULL;
-    t->n_items = t->n_fields = 0;
+    t->n_items = t->cap_items = t->n_fields = 0;
 }
 
 /* ---- life ---- */
@@ -190,23 +191,49 @@ static const char *check_counts(const struct table *t, uint64_t items, uint64_t 
                : NULL;
 }
 
+/* Up to N items, none of them taken away. Returns 0 or -ENOMEM (some more are there then, perhaps). */
+static int grow_items(struct table *t, size_t n)
+{
+    if (n > t->cap_items) {
+        size_t cap = n < 2 * t->n_items ? 2 * t->n_items : n;
+        struct item **grown = realloc(t->items, cap * sizeof t->items[0]);
+        if (!grown)
+            return -ENOMEM;
+        t->items = grown;
+        t->cap_items = cap;
+    }
+    while (t->n_items < n) {
+        struct item *item = calloc(1, sizeof *item);
+        if (!item)
+            return -ENOMEM;
+        item->pos = t->n_items + 1;
+        list_init(&item->rows);
+        item_void(t, item);
+        t->items[t->n_items++] = item;
+    }
+    return 0;
+}
+
 static int make_items(struct table *t, size_t items, size_t fields)
 {
     drop_items(t);
-    t->items = calloc(items, sizeof t->items[0]);
     t->changed = calloc((fields + 63) / 64, sizeof t->changed[0]);
     t->published = calloc(fields, sizeof t->published[0]);
-    if (!t->items || !t->changed || !t->published) {
-        drop_items(t);
-        return -ENOMEM;
-    }
-    for (size_t i = 0; i < items; i++) {
-        t->items[i].pos = i + 1;
-        list_init(&t->items[i].rows);
-    }
-    t->n_items = items;
     t->n_fields = fields;
-    return 0;
+    if (t->changed && t->published && grow_items(t, items) == 0)
+        return 0;
+    drop_items(t);
+    return -ENOMEM;
+}
+
+/* From nothing, with what it has by now. */
+static void begin(struct table *t, uint64_t key_field, uint64_t command_field)
+{
+    t->key_field = (size_t)key_field;
+    t->command_field = (size_t)command_field;
+    /* They were encoded for the fields of before. */
+    t->null_cell.is_set = t->key_cell.is_set = t->delete_cell.is_set = false;
+    table_void(t);
 }
 
 int table_begin(struct table *t, uint64_t items, uint64_t fields, uint64_t key_field, uint64_t command_field,
@@ -222,17 +249,79 @@ int table_begin(struct table *t, uint64_t items, uint64_t fields, uint64_t key_f
         if (r < 0)
             return r;
     }
-    t->key_field = (size_t)key_field;
-    t->command_field = (size_t)command_field;
-    /* They were encoded for the fields of before. */
-    t->null_cell.is_set = t->key_cell.is_set = t->delete_cell.is_set = false;
-    table_void(t);
+    begin(t, key_field, command_field);
     return 0;
+}
+
+int table_begin_untold(struct table *t, const char **ret_why)
+{
+    const struct table_options *o = &t->options;
+    size_t highest = o->key_field > o->command_field ? o->key_field : o->command_field;
+    if (o->n_fields && highest > o->n_fields) {
+        *ret_why = "a key or command field that it does not have";
+        return TABLE_BAD;
+    }
+    if (o->n_fields && o->n_fields != t->n_fields) {
+        int r = make_items(t, o->n_items, o->n_fields);
+        if (r < 0)
+            return r;
+    }
+    int r = grow_items(t, o->n_items);
+    if (r < 0)
+        return r;
+    t->told_fields = o->n_fields != 0;
+    begin(t, o->key_field, o->command_field);
+    return 0;
+}
+
+/* Only before any row is there: rows have their fields for life. */
+static int set_fields(struct table *t, size_t fields)
+{
+    uint64_t *changed = calloc((fields + 63) / 64, sizeof *changed);
+    struct span *published = calloc(fields, sizeof *published);
+    if (!changed || !published) {
+        free(changed);
+        free(published);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < t->n_items; i++)
+        row_free(t, TAKE(t->items[i]->base));
+    free(t->changed);
+    free(t->published);
+    t->changed = changed;
+    t->published = published;
+    t->n_fields = fields;
+    return 0;
+}
+
+static int meet_fields(struct table *t, size_t fields, const char **ret_why)
+{
+    if (fields > LIMIT_FIELDS || t->options.key_field > fields || t->options.command_field > fields) {
+        *ret_why = fields > LIMIT_FIELDS ? "an impossible count of fields"
+                                         : "fewer fields than the position of its key or command";
+        return TABLE_BAD;
+    }
+    t->told_fields = true;
+    return fields == t->n_fields ? 0 : set_fields(t, fields);
+}
+
+int table_meet(struct table *t, uint64_t item, size_t fields, const char **ret_why)
+{
+    int r = 0;
+    if (t->options.n_items ? item > t->options.n_items : item == 0 || item > LIMIT_ITEMS) {
+        *ret_why = "an item that the table does not have";
+        return TABLE_BAD;
+    }
+    if (fields && !t->told_fields)
+        r = meet_fields(t, fields, ret_why);
+    if (r == 0 && item > t->n_items)
+        r = grow_items(t, (size_t)item);
+    return r;
 }
 
 struct item *table_item(const struct table *t, uint64_t item)
 {
-    return item >= 1 && item <= t->n_items ? &t->items[item - 1] : NULL;
+    return item >= 1 && item <= t->n_items ? t->items[item - 1] : NULL;
 }
 
 void table_end_snapshot(struct item *item)
@@ -458,9 +547,9 @@ bool table_next_row(const struct table *t, struct item **item, struct row **row)
     size_t at = *item ? (*item)->pos - 1 : 0;
     struct row *after = *row;
     for (; at < t->n_items; at++, after = NULL) {
-        struct row *found = next_in_item(t, &t->items[at], after);
+        struct row *found = next_in_item(t, t->items[at], after);
         if (found) {
-            *item = &t->items[at];
+            *item = t->items[at];
             *row = found;
             return true;
         }
@@ -507,8 +596,8 @@ int table_encode_again(struct table *t)
 {
     t->null_cell.is_set = t->key_cell.is_set = t->delete_cell.is_set = false;
     for (size_t i = 0; i < t->n_items; i++) {
-        int r = t->items[i].base ? encode_row_again(t, t->items[i].base) : 0;
-        LIST_EACH(link, &t->items[i].rows)
+        int r = t->items[i]->base ? encode_row_again(t, t->items[i]->base) : 0;
+        LIST_EACH(link, &t->items[i]->rows)
             if (r == 0)
                 r = encode_row_again(t, row_of(link));
         if (r < 0)

@@ -56,7 +56,8 @@ struct table_options {
     enum table_mode mode;
     enum delta_syntax syntax;                /* of its values */
     const char *group, *schema;              /* as sent */
-    size_t n_items, n_fields;                /* 0: unknown until SUBOK */
+    size_t n_items, n_fields;                /* 0: unknown until SUBOK, in text mode until the data */
+    size_t key_field, command_field;         /* text mode's COMMAND: 1-based */
     const char *data_adapter, *selector;     /* NULL: not sent */
     const char *buffer_size, *max_frequency; /* as sent, or NULL */
     bool snapshot;
@@ -68,7 +69,9 @@ struct table {
     struct table_hooks hooks;
     size_t n_items, n_fields;        /* as the server said; 0 before */
     size_t key_field, command_field; /* 1-based; COMMAND */
-    struct item *items;              /* n_items */
+    struct item **items;             /* n_items, each in its own memory: where it is, it stays */
+    size_t cap_items;
+    bool told_fields; /* how many they are was told since the table began */
     uint64_t next_row_id;
     uint64_t *changed;                            /* bit map over fields, of the last update */
     struct span *published;                       /* n_fields published spans, of the last update */
@@ -90,6 +93,14 @@ enum { TABLE_BAD = 1 };
  * -ENOMEM. */
 int table_begin(struct table *t, uint64_t items, uint64_t fields, uint64_t key_field, uint64_t command_field,
                 const char **ret_why);
+
+/* Text mode, where the server does not say what the table has: begins it with what is configured; from nothing, as table_begin() does. Returns
+ * 0, TABLE_BAD, -ENOMEM. */
+int table_begin_untold(struct table *t, const char **ret_why);
+
+/* Text mode: a line speaks of ITEM, and has FIELDS values (0: it is no update). What is not configured grows to that: items at any time, fields with the
+ * first update. Returns 0, TABLE_BAD, -ENOMEM. */
+int table_meet(struct table *t, uint64_t item, size_t fields, const char **ret_why);
 
 /* One update, ready to be published; all pointers borrowed until the next call on the table. */
 struct table_update {

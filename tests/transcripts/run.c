@@ -179,7 +179,7 @@ static void nothing_left(struct run *r)
 
 /* ---- statements ---- */
 
-/* "ws", "http": streaming, and nothing else; "auto"; "ws-polling", "http-polling". */
+/* "ws", "http": streaming, and nothing else; "auto", "http-auto"; "ws-polling", "http-polling". */
 static void set_transports(struct session_options *o, struct span name)
 {
     static const struct {
@@ -192,6 +192,7 @@ static void set_transports(struct session_options *o, struct span name)
         {"ws-polling", {SESSION_WS_POLLING}, 1},
         {"http-polling", {SESSION_HTTP_POLLING}, 1},
         {"auto", {SESSION_WS_STREAMING, SESSION_HTTP_STREAMING, SESSION_HTTP_POLLING}, 3},
+        {"http-auto", {SESSION_HTTP_STREAMING, SESSION_HTTP_POLLING}, 2},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         if (span_is(name, rows[i].name)) {
