@@ -24,7 +24,7 @@
     "  --tlcp-version X.Y.Z      newest protocol version it knows (2.5.0)\n"                                 \
     "  --separator C             between names in a group or schema (a blank)\n"                             \
     "  --protocol text|tlcp|both  what it speaks (both)\n"                                                   \
-    "  --adapter-parameter NAME  text mode: LS_adapter before version 4.1 (LS_data_adapter)\n"               \
+    "  --adapter-parameter NAME  text mode: LS_data_adapter, or LS_adapter as before 4.1 (either)\n"         \
     "  --lenient                 take the official clients' own LS_cid and habits\n"                         \
     "Data\n"                                                                                                 \
     "  --still                   no updates but the script's\n"                                              \
@@ -275,7 +275,6 @@ int options_parse(struct sim_options *ret, int argc, char **argv)
     ret->preamble_lines = 2;
     ret->control_link = "*";
     ret->server_name = "lsbridge-sim";
-    ret->adapter_parameter = "LS_data_adapter";
     ret->version = 250;
     ret->separator = ' ';
     while ((code = getopt_long(argc, argv, "", long_options, &index)) != -1) {

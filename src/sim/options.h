@@ -19,7 +19,7 @@ struct sim_options {
     const char *control_link, *server_name;
     uint64_t version;              /* newest TLCP known, as 250 for 2.5.0 */
     bool no_text, no_tlcp;         /* --protocol */
-    const char *adapter_parameter; /* text mode: what names the data adapter */
+    const char *adapter_parameter; /* text mode: what names the data adapter; NULL: either name */
     char separator;                /* between names in a group or schema */
     uint64_t split_bytes;          /* at most so many in one write; 0: any number */
     bool split_random;

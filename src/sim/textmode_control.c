@@ -43,12 +43,22 @@ static uint64_t read_buffer_size(const struct params *p, enum mode mode)
     return size > 0 ? size : UINT64_MAX;
 }
 
+/* The data adapter: before server version 4.1 it was called otherwise. */
+static struct span read_adapter(const struct sim *sim, const struct params *p)
+{
+    const char *called = sim->options.adapter_parameter;
+
+    if (!called)
+        called = params_get(p, "LS_adapter") ? "LS_adapter" : "LS_data_adapter";
+    return params_text(p, called);
+}
+
 static void read_table(const struct sim *sim, const struct params *p, struct subscription_request *ret)
 {
     struct subscription_request r = {.id = params_number(p, "LS_table", 0)};
 
     r.mode = control_mode(params_text(p, "LS_mode"));
-    r.adapter = params_text(p, sim->options.adapter_parameter);
+    r.adapter = read_adapter(sim, p);
     r.group = params_text(p, "LS_id");
     r.schema = params_text(p, "LS_schema");
     r.silent = params_is(p, "LS_op", "add_silent");

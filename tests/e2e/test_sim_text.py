@@ -1,6 +1,8 @@
 """The simulator's older text mode, line by line: what another client would be told."""
 
-from process import wait_until
+import http.client
+
+from process import PATIENCE_S, wait_until
 from simulator import quoted
 from textmode import CREATE, TextClient, form
 
@@ -305,6 +307,11 @@ def test_other_separator_and_adapter_parameter(world):
     assert client.add(1, "item1|item2", "stock_name|bid", LS_adapter="QUOTE_ADAPTER", LS_snapshot="true") == ["OK"]
     assert sorted(line[:4] for line in stream.lines(2)) == ["1,1|", "1,2|"]
     assert [s["items"] for s in sim.all("subscribed")] == [["item1", "item2"]]
+    sim = world.sim("--adapter-parameter", "LS_adapter", door="open", strict=False)
+    other = world.keep(TextClient(sim.port))
+    other.create()
+    assert other.add(1, "x", "a", LS_data_adapter="NO_SUCH") == ["OK"]
+    assert [v["text"] for v in sim.all("violation")] == ["LS_data_adapter is not what this server calls it"]
 
 
 def test_batches_are_answered_in_order(world):
@@ -360,9 +367,9 @@ def test_chat(world):
 def test_faults_of_the_script(world):
     sim, client, stream = streaming(world)
     client.add(1, "item1", "a")
-    sim.say("raw 9,9,NEW", "data 1,1|from afar", "bytes 1,1|", "bytes x\\r\\n", "loop after 2", "drop 1")
+    sim.say("raw 9,9,NEW", "data 1,1|from afar", "data 1,1|\\\\ud834|\\\\udd1e", "bytes 1,1|", "bytes x\\r\\n", "loop after 2", "drop 1")
     sim.updates("item1", range(4))
-    assert stream.rest() == ["9,9,NEW", "1,1|from afar", "1,1|x", "1,1,OV1", "1,1|1", "LOOP"]
+    assert stream.rest() == ["9,9,NEW", "1,1|from afar", "1,1|\\ud834|\\udd1e", "1,1|x", "1,1,OV1", "1,1|1", "LOOP"]
     stream = client.bind()
     stream.head()
     assert stream.lines(2) == ["1,1|2", "1,1|3"]
@@ -376,6 +383,30 @@ def test_faults_of_the_script(world):
     except OSError:
         pass
     sim.say("stall")
+    client.bind().head()
+
+
+def test_answers_that_fail(world):
+    sim, client, stream = streaming(world)
+    sim.say("refuse control http 500")
+    assert client.post("control", form({"LS_session": client.session, "LS_op": "force_rebind"}))[0].status == 500
+    sim.say("refuse bind 5 1 busy")
+    assert client.answer("bind_session", {}) == ["ERROR", "5", "busy"]
+    # A late answer: what it is about comes first.
+    sim.update("item1", a="1")
+    sim.say("late control 300")
+    assert client.add(1, "item1", "a", LS_snapshot="true") == ["OK"]
+    sim.say("late control 0")
+    assert stream.line() == "1,1|1"
+    sim.say("stall")
+    sim.update("item1", a="2")
+    assert client.control({"LS_op": "delete", "LS_table": 1}) == ["OK"]
+    sim.say("stall off")
+    # Nothing says that the table is over; what was on its way comes after the answer.
+    assert stream.line() == "1,1|2"
+    sim.say("flood 5000")
+    assert stream.response.read(5000) == b"x" * 5000
+    sim.say("half-open")
     client.bind().head()
 
 
@@ -398,6 +429,10 @@ def test_one_protocol_only(world):
     assert refused == ["CONERR,65,Unsupported protocol version"]
     assert old.post("create_session", tlcp, "LS_protocol=TLCP-2.5.0")[0].status == 200
     old.create()
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    connection = http.client.HTTPConnection("127.0.0.1", old.port, timeout=PATIENCE_S)
+    connection.request("GET", "/lightstreamer", None, upgrade)
+    assert connection.getresponse().status == 404
     assert sim.all("session") == []
 
 
@@ -424,6 +459,7 @@ def complaints(world, *lines, name="control", **first):
 
 def test_strict(world):
     add = {"LS_op": "add", "LS_table": 2, "LS_id": "x", "LS_schema": "a", "LS_mode": "MERGE"}
+    wrong_name = "LS_data_adapter is not what this server calls it"
 
     def without(name):
         return {k: v for k, v in add.items() if k != name}
@@ -437,7 +473,8 @@ def test_strict(world):
     assert complaints(world, {"LS_op": "delete", "LS_table": 1}, add | {"LS_table": 1}) == ["LS_table 1 again, after its delete"]
     assert complaints(world, {"LS_op": "delete", "LS_table": 5}) == ["LS_table 5 was never added"]
     assert complaints(world, add | {"LS_subId": 2}) == ["a parameter that does not belong here: LS_subId"]
-    assert complaints(world, add | {"LS_adapter": "x"}) == ["LS_adapter is not what this server calls it"]
+    assert complaints(world, add | {"LS_adapter": "x"}) == []
+    assert complaints(world, add | {"LS_adapter": "x", "LS_data_adapter": "x"}) == [wrong_name]
     assert complaints(world, add | {"LS_mode": "merge"}) == ["LS_mode cannot be 'merge'"]
     assert complaints(world, add | {"LS_snapshot": "7"}) == ["a snapshot length in a mode other than DISTINCT"]
     assert complaints(world, "LS_session=SESSION&LS_op=delete&LS_table=1\nLS_session=SESSION&LS_op=force_rebind")[0] == (
