@@ -3,10 +3,16 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "ctl/endpoint.h"
 #include "ctl/text.h"
 #include "ctl/verbs.h"
 
-enum { OUT_MAX_BYTES = 256 << 20, REPLY_MAX_BYTES = 64 << 20, ERROR_MAX_BYTES = 64 << 10 };
+enum {
+    OUT_MAX_BYTES = 256 << 20,
+    REPLY_MAX_BYTES = 64 << 20,
+    ERROR_MAX_BYTES = 64 << 10,
+    ENDPOINTS_MAX = 64
+};
 
 int ctl_init(struct ctl *c, const struct options *options)
 {
@@ -77,6 +83,27 @@ int ctl_ask(struct ctl *c, struct json_object *taken_request, struct json_object
     buf_clear(&c->error);
     *ret = TAKE(reply);
     return CTL_OK;
+}
+
+int ctl_discover(struct ctl *c, const char *name, struct buf *endpoint)
+{
+    AUTO_JSON struct json_object *reply = NULL;
+    int r = ctl_ask(c, ctl_request("status"), &reply);
+    if (r != CTL_OK)
+        return r;
+    struct json_object *list = reply_get(reply_get(reply, "endpoints"), name);
+    struct span offered[ENDPOINTS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < reply_length(list) && n < ENDPOINTS_MAX; i++)
+        offered[n++] = span_of(json_object_get_string(json_object_array_get_idx(list, i)));
+    const char *control = c->options->endpoint;
+    if (endpoint_pick(span_of(control), offered, n, endpoint) == 0)
+        return buf_error(endpoint);
+    buf_printf(&c->error,
+               "%s: the daemon names no endpoint of its %s socket that can be reached from here; "
+               "give it with --%s",
+               control, name, name);
+    return CTL_FAILED;
 }
 
 void ctl_add_reply(struct ctl *c)

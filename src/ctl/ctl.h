@@ -29,6 +29,10 @@ void ctl_done(struct ctl *c);
  * yes; CTL_FAILED, when `reply` has what was answered, if anything was. */
 int ctl_ask(struct ctl *c, struct json_object *taken_request, struct json_object **ret);
 
+/* Asks the daemon where its socket NAME ("data", "status") is, and adds the endpoint that is to be used from here. Returns 0, CTL_FAILED or
+ * -errno. */
+int ctl_discover(struct ctl *c, const char *name, struct buf *endpoint);
+
 /* A request, *owned*; NULL without memory. */
 struct json_object *ctl_request(const char *command);
 /* Adds a member; nothing when VALUE is NULL. */

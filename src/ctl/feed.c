@@ -8,12 +8,11 @@
 
 #include "base/escape.h"
 #include "ctl/clock.h"
-#include "ctl/endpoint.h"
 #include "ctl/text.h"
 #include "ctl/unpack.h"
 
 /* Messages taken before what they gave is written and the clock and the signals are looked at. */
-enum { BATCH_MESSAGES = 1000, ENDPOINTS_MAX = 64 };
+enum { BATCH_MESSAGES = 1000 };
 
 struct feed {
     struct ctl *ctl;
@@ -34,28 +33,6 @@ static int feed_fail(struct feed *f, const char *words)
     return CTL_FAILED;
 }
 
-/* Asks the daemon where the socket is. */
-static int feed_discover(struct feed *f)
-{
-    AUTO_JSON struct json_object *reply = NULL;
-    int r = ctl_ask(f->ctl, ctl_request("status"), &reply);
-    if (r != CTL_OK)
-        return r;
-    struct json_object *list = reply_get(reply_get(reply, "endpoints"), f->name);
-    struct span offered[ENDPOINTS_MAX];
-    size_t n = 0;
-    for (size_t i = 0; i < reply_length(list) && n < ENDPOINTS_MAX; i++)
-        offered[n++] = span_of(json_object_get_string(json_object_array_get_idx(list, i)));
-    const char *control = f->ctl->options->endpoint;
-    if (endpoint_pick(span_of(control), offered, n, &f->endpoint) == 0)
-        return buf_error(&f->endpoint);
-    buf_printf(&f->ctl->error,
-               "%s: the daemon names no endpoint of its %s socket that can be reached from here; "
-               "give it with --%s",
-               control, f->name, f->name);
-    return CTL_FAILED;
-}
-
 /* From here on these end the feed and not the process. */
 static int feed_open_signals(struct feed *f)
 {
@@ -73,7 +50,7 @@ static int feed_connect(struct feed *f, const char *given)
 {
     if (given)
         buf_add_text(&f->endpoint, given);
-    int r = given ? CTL_OK : feed_discover(f);
+    int r = given ? CTL_OK : ctl_discover(f->ctl, f->name, &f->endpoint);
     if (r != CTL_OK)
         return r;
     r = feed_open_signals(f);

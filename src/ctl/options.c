@@ -6,7 +6,7 @@
 #define DEFAULT_TIMEOUT_MS 5000
 
 /* Far beyond any use, and short enough for poll()'s int. */
-enum { TIMEOUT_MAX_MS = 24 * 3600 * 1000, SECONDS_MAX = 1000 * 1000 };
+enum { TIMEOUT_MAX_MS = 24 * 3600 * 1000, SECONDS_MAX = 1000 * 1000, INTERVAL_MAX_MS = 3600 * 1000 };
 
 enum value { VALUE_TEXT, VALUE_NUMBER, VALUE_FLAG, VALUE_HELP, VALUE_VERSION, VALUE_UNSUPPORTED };
 
@@ -32,11 +32,13 @@ static const struct option_row rows[] = {
     {"prefix", 0, VALUE_FLAG, offsetof(struct options, prefix), 0, OPTIONS_PREFIX, NULL,
      "TOPICs are prefixes, not whole topics"},
     {"count", 0, VALUE_NUMBER, offsetof(struct options, count), UINT64_MAX, OPTIONS_COUNT, "N",
-     "end after N messages"},
+     "end after N messages, or snapshots of top"},
     {"seconds", 0, VALUE_NUMBER, offsetof(struct options, seconds), SECONDS_MAX, OPTIONS_SECONDS, "N",
      "end after N seconds (a failure if --count is not reached by then)"},
     {"verbose", 'v', VALUE_FLAG, offsetof(struct options, verbose), 0, OPTIONS_VERBOSE, NULL,
      "what holds between each session and its server, too"},
+    {"interval", 0, VALUE_NUMBER, offsetof(struct options, interval_ms), INTERVAL_MAX_MS, OPTIONS_INTERVAL,
+     "MS", "how often top looks (1000)"},
     {"timeout", 0, VALUE_NUMBER, offsetof(struct options, timeout_ms), TIMEOUT_MAX_MS, 0, "MS",
      "how long to wait for the daemon (5000)"},
     {"server-key", 0, VALUE_UNSUPPORTED, 0, 0, 0, "FILE", NULL},
@@ -100,7 +102,7 @@ int options_parse(int argc, char **argv, struct options *ret, struct buf *error)
         longs[i].has_arg = rows[i].operand ? required_argument : no_argument;
         longs[i].val = ROW_VALUE + (int)i;
     }
-    struct options o = {.endpoint = DEFAULT_ENDPOINT, .timeout_ms = DEFAULT_TIMEOUT_MS};
+    struct options o = {.endpoint = DEFAULT_ENDPOINT, .timeout_ms = DEFAULT_TIMEOUT_MS, .interval_ms = 1000};
     optind = 0; /* GNU: start anew, so that this can be called twice */
     opterr = 0;
     for (;;) {
@@ -141,7 +143,7 @@ void options_help(struct buf *out)
 
 const char *options_name(unsigned bits)
 {
-    static const char *const names[] = {"--prefix", "--count", "--seconds", "--verbose"};
+    static const char *const names[] = {"--prefix", "--count", "--seconds", "--verbose", "--interval"};
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
         if (bits & 1U << i)
             return names[i];

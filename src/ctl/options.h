@@ -12,6 +12,7 @@ enum options_some {
     OPTIONS_COUNT = 1 << 1,
     OPTIONS_SECONDS = 1 << 2,
     OPTIONS_VERBOSE = 1 << 3,
+    OPTIONS_INTERVAL = 1 << 4,
 };
 
 struct options {
@@ -22,6 +23,7 @@ struct options {
     bool prefix;
     bool verbose;
     uint64_t timeout_ms;
+    uint64_t interval_ms;
     uint64_t count;   /* 0: no end */
     uint64_t seconds; /* 0: no end */
     unsigned given;   /* which of enum options_some were on the command line */

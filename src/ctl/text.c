@@ -93,16 +93,23 @@ void text_add_bytes(struct buf *out, uint64_t bytes)
     buf_printf(out, "%ju.%ju %s", (uintmax_t)(bytes / 1000), (uintmax_t)(bytes % 1000 / 100), units[unit]);
 }
 
-void text_add_time(struct buf *out, int64_t time_us)
+void text_add_clock(struct buf *out, int64_t time_us)
 {
     time_t seconds = (time_t)(time_us / 1000000);
     struct tm local;
-    if (time_us < 0 || !localtime_r(&seconds, &local)) {
-        buf_add_text(out, "--:--:--.------");
-        return;
-    }
-    buf_printf(out, "%02d:%02d:%02d.%06jd", local.tm_hour, local.tm_min, local.tm_sec,
-               (intmax_t)(time_us % 1000000));
+    if (time_us < 0 || !localtime_r(&seconds, &local))
+        buf_add_text(out, "--:--:--");
+    else
+        buf_printf(out, "%02d:%02d:%02d", local.tm_hour, local.tm_min, local.tm_sec);
+}
+
+void text_add_time(struct buf *out, int64_t time_us)
+{
+    text_add_clock(out, time_us);
+    if (time_us < 0)
+        buf_add_text(out, ".------");
+    else
+        buf_printf(out, ".%06jd", (intmax_t)(time_us % 1000000));
 }
 
 void grid_done(struct grid *g)

@@ -16,7 +16,10 @@ void text_add_duration(struct buf *out, int64_t ms);
 /* Adds "812 B", "12.3 kB", "4.0 GB": powers of 1000. */
 void text_add_bytes(struct buf *out, uint64_t bytes);
 
-/* Adds the local time of day, "15:04:05.123456", of microseconds since 1970. */
+/* Adds the local time of day, "15:04:05", of microseconds since 1970. */
+void text_add_clock(struct buf *out, int64_t time_us);
+
+/* The same with its fraction, "15:04:05.123456", of microseconds since 1970. */
 void text_add_time(struct buf *out, int64_t time_us);
 
 enum { GRID_COLUMNS_MAX = 10 };

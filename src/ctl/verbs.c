@@ -3,6 +3,7 @@
 #include "ctl/add.h"
 #include "ctl/feed.h"
 #include "ctl/rows.h"
+#include "ctl/top.h"
 #include "ctl/view.h"
 
 /* One command of the control socket: asked, and its reply shown. */
@@ -37,6 +38,10 @@ static const struct verb verbs[] = {
      .most = SIZE_MAX,
      .takes = FEED_OPTIONS,
      .run = feed_watch},
+    {.name = "top",
+     .help = "sessions and tables, live, on the whole screen; q quits",
+     .takes = OPTIONS_COUNT | OPTIONS_SECONDS | OPTIONS_INTERVAL,
+     .run = top},
     {.name = "tail",
      .operands = "[TOPIC...]",
      .help = "updates as they come, from the data socket",

@@ -1,8 +1,6 @@
 #include "ctl/view.h"
 
-#include <time.h>
-
-#include "ctl/text.h"
+#include "ctl/cells.h"
 
 void view_ok(struct buf *out, struct json_object *reply)
 {
@@ -18,73 +16,10 @@ void view_granted(struct buf *out, struct json_object *reply)
     buf_add_char(out, '\n');
 }
 
-/* A cell: KEY's value, "-" when it is missing, null or empty. */
-static void cell(struct grid *g, struct json_object *object, const char *key)
-{
-    struct json_object *value = reply_get(object, key);
-    AUTO_BUF struct buf text = BUF_INIT(64 << 10);
-    if (json_object_is_type(value, json_type_string))
-        buf_add_span(&text, reply_text(object, key));
-    else if (value)
-        reply_add_value(&text, value);
-    grid_add(g, text.len > 0 ? buf_span(&text) : SPAN("-"));
-}
-
-static void cell_bytes(struct grid *g, struct json_object *object, const char *key)
-{
-    int64_t bytes = reply_integer(object, key, -1);
-    AUTO_BUF struct buf text = BUF_INIT(64);
-    if (bytes >= 0)
-        text_add_bytes(&text, (uint64_t)bytes);
-    grid_add(g, bytes >= 0 ? buf_span(&text) : SPAN("-"));
-}
-
-/* How long ago KEY (microseconds since 1970) was; "-" also for never, which is 0. */
-static void cell_age(struct grid *g, struct json_object *object, const char *key)
-{
-    int64_t since = reply_integer(object, key, -1);
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    AUTO_BUF struct buf text = BUF_INIT(64);
-    if (since > 0)
-        text_add_duration(&text, (int64_t)now.tv_sec * 1000 - since / 1000);
-    grid_add(g, since > 0 ? buf_span(&text) : SPAN("-"));
-}
-
-static void head(struct grid *g, const char *const *titles)
-{
-    for (size_t i = 0; i < g->n_columns; i++)
-        grid_add(g, span_of(titles[i]));
-}
-
-/* Why an object is as it is: "demo: refused by the server (code 7), retry in 12 s". Nothing when it does not say. */
-static void add_reason(struct buf *out, struct json_object *object, const char *name_key)
-{
-    struct json_object *reason = reply_get(object, "reason"), *code = reply_get(object, "code");
-    int64_t retry_ms = reply_integer(object, "retry_in_ms", -1);
-    if (!reason && !code && retry_ms < 0)
-        return;
-    buf_add_text(out, "  ");
-    text_add_plain(out, reply_text(object, name_key));
-    buf_add_char(out, ':');
-    if (reason) {
-        buf_add_char(out, ' ');
-        text_add_plain(out, reply_text(object, "reason"));
-    }
-    if (code) {
-        buf_add_text(out, " (code ");
-        reply_add_value(out, code);
-        buf_add_char(out, ')');
-    }
-    if (retry_ms >= 0)
-        buf_printf(out, "%s retry in %.1f s", reason || code ? "," : "", (double)retry_ms / 1000);
-    buf_add_char(out, '\n');
-}
-
 static void add_reasons(struct buf *out, struct json_object *list, const char *name_key)
 {
     for (size_t i = 0; i < reply_length(list); i++)
-        add_reason(out, json_object_array_get_idx(list, i), name_key);
+        cells_add_reason(out, json_object_array_get_idx(list, i), name_key, true);
 }
 
 void view_sessions(struct buf *out, struct json_object *reply)
@@ -93,19 +28,20 @@ void view_sessions(struct buf *out, struct json_object *reply)
                                          "UPDATES", "RECEIVED", "SESSIONS", "RECOVERIES", "LAST"};
     struct json_object *list = reply_get(reply, "sessions");
     AUTO_GRID struct grid g = GRID_INIT(ARRAY_LENGTH(titles), 0x3f0);
-    head(&g, titles);
+    int64_t now_us = cells_now_us();
+    cells_head(&g, titles);
     for (size_t i = 0; i < reply_length(list); i++) {
         struct json_object *s = json_object_array_get_idx(list, i), *counters = reply_get(s, "counters");
-        cell(&g, s, "session");
-        cell(&g, s, "state");
-        cell(&g, s, "detail");
-        cell(&g, s, "session_id");
-        cell(&g, s, "tables");
-        cell(&g, counters, "updates");
-        cell_bytes(&g, counters, "bytes_received");
-        cell(&g, counters, "sessions");
-        cell(&g, counters, "recoveries");
-        cell_age(&g, counters, "last_received");
+        cells_add(&g, s, "session");
+        cells_add(&g, s, "state");
+        cells_add(&g, s, "detail");
+        cells_add(&g, s, "session_id");
+        cells_add(&g, s, "tables");
+        cells_add(&g, counters, "updates");
+        cells_add_bytes(&g, counters, "bytes_received", "");
+        cells_add(&g, counters, "sessions");
+        cells_add(&g, counters, "recoveries");
+        cells_add_age(&g, counters, "last_received", now_us);
     }
     grid_print(&g, out);
     add_reasons(out, list, "session");
@@ -117,18 +53,19 @@ void view_tables(struct buf *out, struct json_object *reply)
                                          "FIELDS",  "MAX-FREQUENCY", "MESSAGES", "LAST"};
     struct json_object *list = reply_get(reply, "tables");
     AUTO_GRID struct grid g = GRID_INIT(ARRAY_LENGTH(titles), 0x1b0);
-    head(&g, titles);
+    int64_t now_us = cells_now_us();
+    cells_head(&g, titles);
     for (size_t i = 0; i < reply_length(list); i++) {
         struct json_object *t = json_object_array_get_idx(list, i), *counters = reply_get(t, "counters");
-        cell(&g, t, "session");
-        cell(&g, t, "table");
-        cell(&g, t, "mode");
-        cell(&g, t, "state");
-        cell(&g, t, "items");
-        cell(&g, t, "fields");
-        cell(&g, t, "max_frequency");
-        cell(&g, counters, "messages");
-        cell_age(&g, counters, "last_update");
+        cells_add(&g, t, "session");
+        cells_add(&g, t, "table");
+        cells_add(&g, t, "mode");
+        cells_add(&g, t, "state");
+        cells_add(&g, t, "items");
+        cells_add(&g, t, "fields");
+        cells_add(&g, t, "max_frequency");
+        cells_add(&g, counters, "messages");
+        cells_add_age(&g, counters, "last_update", now_us);
     }
     grid_print(&g, out);
     add_reasons(out, list, "table");

@@ -203,6 +203,16 @@ static int ask_receive(struct wire *w, struct buf *reply)
     return buf_error(reply);
 }
 
+/* Drops answers that came too late for the question they answer. */
+static int ask_forget(struct wire *w, struct buf *scratch)
+{
+    int r;
+    while ((r = ask_receive(w, scratch)) == 0)
+        ;
+    buf_clear(scratch);
+    return r == -EAGAIN ? 0 : r;
+}
+
 static int ask_wait(struct wire *w, int64_t timeout_ms, struct buf *error)
 {
     int64_t deadline = clock_ms() + timeout_ms;
@@ -237,6 +247,8 @@ int zmqclient_ask(struct zmqclient *c, const char *endpoint, struct span request
             r = wire_connect(w, endpoint, error);
     }
     if (r == 0)
+        r = ask_forget(w, reply);
+    if (r == 0)
         r = ask_send(w, request);
     if (r == 0)
         r = ask_wait(w, timeout_ms, error);
@@ -252,14 +264,19 @@ int zmqclient_subscribe(struct zmqclient *c, const char *endpoint, const struct 
     for (size_t i = 0; r == 0 && i < n; i++)
         if (zmq_setsockopt(c->feed.socket, ZMQ_SUBSCRIBE, prefixes[i].at, prefixes[i].len) != 0)
             r = -errno;
-    return r == 0 ? wire_connect(&c->feed, endpoint, error) : r;
+    if (r == 0)
+        r = wire_connect(&c->feed, endpoint, error);
+    if (r != 0)
+        wire_close(&c->feed);
+    return r;
 }
 
 int zmqclient_wait(struct zmqclient *c, int in_fd, int out_fd, int64_t timeout_ms, unsigned *ret)
 {
+    /* Without a subscription: descriptors that there are not. */
     zmq_pollitem_t items[] = {
-        {.socket = c->feed.socket, .events = ZMQ_POLLIN},
-        {.socket = c->feed.monitor, .events = ZMQ_POLLIN},
+        {.socket = c->feed.socket, .fd = -1, .events = ZMQ_POLLIN},
+        {.socket = c->feed.monitor, .fd = -1, .events = ZMQ_POLLIN},
         {.fd = in_fd, .events = ZMQ_POLLIN},
         {.fd = out_fd, .events = ZMQ_POLLERR},
     };

@@ -32,7 +32,7 @@ enum {
     ZMQCLIENT_OUT_GONE = 1 << 4,  /* nobody reads what is written to OUT_FD any more */
 };
 
-/* Waits for any of these on the subscription, at most TIMEOUT_MS (-1: for ever). *RET is 0 after that time. */
+/* Waits for any of these on the subscription (if there is one), at most TIMEOUT_MS (-1: for ever). *RET is 0 after that time. */
 int zmqclient_wait(struct zmqclient *c, int in_fd, int out_fd, int64_t timeout_ms, unsigned *ret);
 
 /* Takes the next message that waits: two frames, borrowed until the next call. Returns 0, or 1 when there is none. A message
