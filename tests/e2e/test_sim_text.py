@@ -491,6 +491,27 @@ def test_strict(world):
     assert complaints(world, {"LS_message": "x", "LS_msg_prog": 1}, name="send_message") == ["LS_msg_prog without LS_sequence"]
 
 
+def test_lenient(world):
+    """What public clients of the time say, which is no fault of theirs."""
+    sim, client = text_mode(world, "--lenient")
+    stream = client.open("create_session", {}, query="LS_adapter_set=TEST&LS_user&LS_password")
+    stream.head()
+    assert client.add(1, "item1", "a", LS_snapshot="False") == ["OK"]
+    assert client.control({"LS_op": "delete", "LS_table": 1}) == ["OK"]
+    assert client.add(1, "item1", "a") == ["OK"]
+    sim.update("item1", a="1")
+    assert stream.line() == "1,1|1"
+
+
+def test_request_limit(world):
+    sim = world.sim("--request-limit", "400", door="open", strict=False)
+    client = world.keep(TextClient(sim.port))
+    assert "RequestLimit:400" in client.create().head()
+    for size, status in ((400, 200), (401, 413)):
+        batch = form({"LS_session": client.session, "LS_op": "force_rebind"})
+        assert client.post("control", batch + "\r\n" * ((size - len(batch)) // 2) + "\n" * (size % 2))[0].status == status
+
+
 def test_all_feeds(world):
     sim = world.sim(quiet=False, door="open")
     for adapter_set, adapter, mode, item, fields in (
