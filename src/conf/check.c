@@ -28,13 +28,28 @@ bool check_parameter(const char *value)
     return all_of(value, "_");
 }
 
+/* What frames a request or shakes hands: a value of the user's could only break it. */
+static bool is_framing(const char *name)
+{
+    static const char *const names[] = {"Connection", "Content-Length",    "Expect",
+                                        "Keep-Alive", "Proxy-Connection",  "TE",
+                                        "Trailer",    "Transfer-Encoding", "Upgrade"};
+    static const char websocket[] = "Sec-WebSocket-";
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return true;
+    return strncasecmp(name, websocket, strlen(websocket)) == 0;
+}
+
 bool check_header_name(const char *value)
 {
-    return all_of(value, "!#$%&'*+-.^_`|~");
+    return all_of(value, "!#$%&'*+-.^_`|~") && !is_framing(value);
 }
 
 bool check_header_value(const char *value)
 {
+    if (strlen(value) > CHECK_HEADER_BYTES)
+        return false;
     for (const char *p = value; *p; p++)
         if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
             return false;

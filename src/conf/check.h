@@ -8,7 +8,10 @@
 #define CHECK_NAME_EXPECTED  "a name of letters, digits and _ . -"
 #define CHECK_TOPIC_EXPECTED "a text with {session} {table} {item} {pos} {key}"
 
-enum { CHECK_IPC_PATH_BYTES = 107 }; /* of a Unix socket's address, its NUL not counted */
+enum {
+    CHECK_IPC_PATH_BYTES = 107, /* of a Unix socket's address, its NUL not counted */
+    CHECK_HEADER_BYTES = 8192,  /* of a header's value: what servers take */
+};
 
 bool check_name(const char *value);
 bool check_endpoint(const char *value);

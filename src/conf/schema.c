@@ -179,9 +179,11 @@ const struct conf_rows conf_table_rows =
 #define HERE conf_header
 static const struct conf_row header_rows[] = {
     ROW(STRING, name, .check = check_header_name, .required = true,
-        .expected = "a header's name, of letters, digits and !#$%&'*+-.^_`|~"),
+        .expected =
+            "a header's name, of letters, digits and !#$%&'*+-.^_`|~, which is not one that frames requests "
+            "(Connection, Content-Length, Upgrade, Sec-WebSocket-Key…)"),
     ROW(STRING, value, .check = check_header_value, .required = true, .secrecy = CONF_SECRET,
-        .empty_ok = true, .expected = "a header's value, in one line"),
+        .empty_ok = true, .expected = "a header's value, in one line of at most 8192 bytes"),
 };
 static const struct conf_rows headers = ROWS(header_rows);
 #undef HERE

@@ -1,6 +1,8 @@
 #include "net/cookies.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <string.h>
 #include <strings.h>
 #include <time.h>
 
@@ -37,32 +39,26 @@ static bool domain_matches(struct span domain, bool tail, struct span host)
     return end.len == host.len || (tail && host.at[host.len - domain.len - 1] == '.');
 }
 
-/* RFC 6265, 5.1.4. */
+/* RFC 6265, 5.1.4. A slash at the end does not count: libcurl adds one where the server names no path. */
 static bool path_matches(struct span cookie, struct span path)
 {
     struct span rest = path;
     span_cut(&rest, '?', &path);
+    if (cookie.len > 1 && cookie.at[cookie.len - 1] == '/')
+        cookie.len--;
     if (!span_starts(path, cookie))
         return false;
     return cookie.len == path.len || cookie.len == 0 || cookie.at[cookie.len - 1] == '/' ||
            path.at[cookie.len] == '/';
 }
 
-/* libcurl keeps an IPv6 address without brackets. */
-static struct span bare_host(const struct target *t)
+static bool belongs(const struct cookie *c, const struct cookie_place *p)
 {
-    struct span host = span_of(t->host);
-    bool brackets = host.len > 2 && host.at[0] == '[';
-    return brackets ? span_make(host.at + 1, host.len - 2) : host;
+    return domain_matches(c->domain, span_is(c->tail_match, "TRUE"), p->host) &&
+           path_matches(c->path, p->path) && (p->tls || !span_is(c->secure, "TRUE"));
 }
 
-static bool belongs(const struct cookie *c, const struct target *t)
-{
-    return domain_matches(c->domain, span_is(c->tail_match, "TRUE"), bare_host(t)) &&
-           path_matches(c->path, span_of(t->path)) && (t->tls || !span_is(c->secure, "TRUE"));
-}
-
-int cookies_for(CURL *easy, const struct target *t, struct buf *out)
+int cookies_for(CURL *easy, const struct cookie_place *place, struct buf *out)
 {
     struct curl_slist *all = NULL;
     const size_t before = out->len;
@@ -70,7 +66,7 @@ int cookies_for(CURL *easy, const struct target *t, struct buf *out)
         return -ENOMEM;
     for (const struct curl_slist *l = all; l; l = l->next) {
         struct cookie c;
-        if (!parse_line(span_of(l->data), &c) || !belongs(&c, t))
+        if (!parse_line(span_of(l->data), &c) || !belongs(&c, place))
             continue;
         buf_add_text(out, out->len > before ? "; " : "");
         buf_add_span(out, c.name);
@@ -90,35 +86,117 @@ static struct span trimmed(struct span s)
     return s;
 }
 
-/* The value of the attribute NAME; empty when there is none. */
-static struct span attribute(struct span cookie, const char *name)
+/* What a Set-Cookie header says (RFC 6265, 5.2). Empty where it says nothing. */
+struct set_cookie {
+    struct span name, value, domain, path, max_age, expires;
+    bool secure;
+};
+
+static bool same_word(struct span s, const char *word)
 {
-    struct span part, value = SPAN_EMPTY;
-    span_cut(&cookie, ';', &part); /* the cookie itself */
-    while (span_cut(&cookie, ';', &part)) {
-        struct span key, rest = trimmed(part);
-        span_cut(&rest, '=', &key);
-        key = trimmed(key);
-        if (key.len == strlen(name) && strncasecmp(key.at, name, key.len) == 0)
-            value = trimmed(rest);
-    }
-    return value;
+    return s.len == strlen(word) && strncasecmp(s.at, word, s.len) == 0;
 }
 
-/* libcurl takes a Set-Cookie line from us without knowing whose it is: it would send one that names no domain
- * to every host. So the domain is checked here, and added where it is missing. */
-int cookies_take(CURL *easy, const struct target *t, struct span value)
+static void take_attribute(struct set_cookie *c, struct span key, struct span value)
+{
+    if (same_word(key, "Domain"))
+        c->domain = value.len && value.at[0] == '.' ? span_from(value, 1) : value;
+    else if (same_word(key, "Path"))
+        c->path = value.len && value.at[0] == '/' ? value : SPAN_EMPTY;
+    else if (same_word(key, "Max-Age"))
+        c->max_age = value;
+    else if (same_word(key, "Expires"))
+        c->expires = value;
+    else if (same_word(key, "Secure"))
+        c->secure = true;
+}
+
+/* Returns false for what is no cookie, or cannot be kept. */
+static bool parse_set_cookie(struct span text, struct set_cookie *ret)
+{
+    struct span part;
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.at[i] < ' ' || text.at[i] == 0x7f)
+            return false;
+    *ret = (struct set_cookie){0};
+    span_cut(&text, ';', &part);
+    span_cut(&part, '=', &ret->name);
+    if (!part.at || !trimmed(ret->name).len)
+        return false;
+    ret->name = trimmed(ret->name);
+    ret->value = trimmed(part);
+    while (span_cut(&text, ';', &part)) {
+        struct span key, value = part;
+        span_cut(&value, '=', &key);
+        take_attribute(ret, trimmed(key), trimmed(value));
+    }
+    return true;
+}
+
+static bool is_address(struct span host)
+{
+    struct in6_addr unused;
+    AUTO_FREE char *text = span_dup(host);
+    return text && (inet_pton(AF_INET, text, &unused) == 1 || inet_pton(AF_INET6, text, &unused) == 1);
+}
+
+/* Whether a server at HOST may set it for all of DOMAIN. A domain of one word would be everybody's. */
+static bool may_name(struct span domain, struct span host)
+{
+    if (domain.len == host.len)
+        return domain_matches(domain, false, host);
+    return memchr(domain.at, '.', domain.len) && !is_address(host) && domain_matches(domain, true, host);
+}
+
+/* RFC 6265, 5.1.4: up to the last slash. */
+static struct span default_path(const struct cookie_place *p)
+{
+    struct span path, rest = p->path;
+    span_cut(&rest, '?', &path);
+    while (path.len && path.at[path.len - 1] != '/')
+        path.len--;
+    return path.len > 1 ? span_make(path.at, path.len - 1) : SPAN("/");
+}
+
+/* Seconds since 1970; 0: as long as we run; 1: over. */
+static int64_t end_of(const struct set_cookie *c)
+{
+    enum { LONGEST_S = 400 * 24 * 3600 }; /* as browsers have it */
+    uint64_t seconds = 0;
+    if (c->max_age.len && strchr("-0123456789", c->max_age.at[0])) {
+        bool over = c->max_age.at[0] == '-';
+        if (!over && !span_to_u64(c->max_age, LONGEST_S, &seconds))
+            seconds = LONGEST_S;
+        return seconds ? (int64_t)time(NULL) + (int64_t)seconds : 1;
+    }
+    AUTO_FREE char *date = c->expires.len ? span_dup(c->expires) : NULL;
+    time_t end = date ? curl_getdate(date, NULL) : -1;
+    return end == -1 ? 0 : end < 1 ? 1 : (int64_t)end;
+}
+
+static void add_field(struct buf *line, struct span text)
+{
+    buf_add_char(line, '\t');
+    buf_add_span(line, text);
+}
+
+/* Not given to libcurl as it came: it would not know whose it is, and send it to every host. */
+int cookies_take(CURL *easy, const struct cookie_place *place, struct span text)
 {
     AUTO_BUF struct buf line = BUF_INIT(COOKIE_MAX);
-    struct span domain = attribute(value, "domain");
-    if (domain.len && !domain_matches(domain, true, bare_host(t)))
+    struct span host = place->host;
+    struct set_cookie c;
+    if (!parse_set_cookie(text, &c) || (c.domain.len && !may_name(c.domain, host)) ||
+        (c.secure && !place->tls))
         return 0;
-    buf_add_text(&line, "Set-Cookie: ");
-    buf_add_span(&line, value);
-    if (domain.len == 0) {
-        buf_add_text(&line, "; Domain=");
-        buf_add_span(&line, bare_host(t));
-    }
+    bool tail = c.domain.len && !is_address(host);
+    buf_add_span(&line, c.domain.len ? c.domain : host);
+    add_field(&line, tail ? SPAN("TRUE") : SPAN("FALSE"));
+    add_field(&line, c.path.len ? c.path : default_path(place));
+    add_field(&line, c.secure ? SPAN("TRUE") : SPAN("FALSE"));
+    buf_printf(&line, "\t%lld", (long long)end_of(&c));
+    add_field(&line, c.name);
+    add_field(&line, c.value);
     if (buf_error(&line))
         return buf_error(&line) == -ENOMEM ? -ENOMEM : 0;
     return curl_easy_setopt(easy, CURLOPT_COOKIELIST, buf_text(&line)) == CURLE_OUT_OF_MEMORY ? -ENOMEM : 0;

@@ -3,14 +3,21 @@
 #pragma once
 
 #include <curl/curl.h>
+#include <stdbool.h>
 
 #include "base/buf.h"
-#include "net/target.h"
 
-/* Adds "name=value; …" of the cookies that EASY's engine would send to T; nothing when there are none.
+/* Where a request goes. */
+struct cookie_place {
+    struct span host; /* an IPv6 address without brackets */
+    struct span path; /* a query behind it does not count */
+    bool tls;
+};
+
+/* Adds "name=value; …" of the cookies that EASY's engine would send there; nothing when there are none.
  * Returns 0 or OUT's error. */
-int cookies_for(CURL *easy, const struct target *t, struct buf *out);
+int cookies_for(CURL *easy, const struct cookie_place *place, struct buf *out);
 
-/* Takes the value of a Set-Cookie header that T sent; ignored when it is for somebody else. Returns 0 or
- * -ENOMEM. */
-int cookies_take(CURL *easy, const struct target *t, struct span value);
+/* Takes the value of a Set-Cookie header that came from there (RFC 6265, 5.2 and 5.3); ignored when it is for
+ * somebody else. Returns 0 or -ENOMEM. */
+int cookies_take(CURL *easy, const struct cookie_place *place, struct span text);

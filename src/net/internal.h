@@ -35,6 +35,8 @@ struct net_peer {
     char *ca_file, *cert_file, *key_file, *user_agent;
     bool form;                  /* what posts say that they are */
     struct curl_slist *headers; /* the user's, "name: value" */
+    char *cookie;               /* the user's Cookie header: goes with the others */
+    char *host;                 /* whom the user's Host header names: whose cookies are sent */
     CURLSH *share;              /* the cookies */
     int64_t connect_ms;
     bool tls_verify;

@@ -43,12 +43,38 @@ static bool header_is_ours(const char *name)
     return false;
 }
 
+/* A request has one Cookie header: the user's cookies stand in it beside the server's. */
+static int add_cookie(struct net_peer *p, const char *value)
+{
+    AUTO_BUF struct buf all = BUF_INIT(HEADER_MAX);
+    buf_printf(&all, "%s%s%s", p->cookie ? p->cookie : "", p->cookie ? "; " : "", value);
+    if (buf_error(&all))
+        return -EINVAL;
+    free(p->cookie);
+    p->cookie = NULL;
+    return copy_text(buf_text(&all), &p->cookie);
+}
+
+/* "name:8080" or "[::1]:8080", without port and brackets: as libcurl has it for the requests that it makes. */
+static int keep_host(struct net_peer *p, const char *value)
+{
+    bool brackets = value[0] == '[';
+    struct span host = span_make(value + brackets, strcspn(value + brackets, brackets ? "]" : ":"));
+    free(p->host);
+    p->host = span_dup(host);
+    return p->host ? 0 : -ENOMEM;
+}
+
 static int copy_header(struct net_peer *p, const struct net_header *h)
 {
     if (!*h->name || strpbrk(h->name, "\r\n:; ") || strpbrk(h->value, "\r\n"))
         return -EINVAL;
     if (header_is_ours(h->name))
         return 0;
+    if (strcasecmp(h->name, "Cookie") == 0)
+        return add_cookie(p, h->value);
+    if (strcasecmp(h->name, "Host") == 0 && keep_host(p, h->value) < 0)
+        return -ENOMEM;
     AUTO_BUF struct buf line = BUF_INIT(HEADER_MAX);
     /* For libcurl "name:" takes a header away, and "name;" gives an empty one. */
     buf_printf(&line, *h->value ? "%s: %s" : "%s;", h->name, h->value);
@@ -105,6 +131,8 @@ void peer_release(struct net_peer *p)
         return;
     curl_share_cleanup(p->share);
     curl_slist_free_all(p->headers);
+    free(p->cookie);
+    free(p->host);
     target_done(&p->proxy);
     free(p->ca_file);
     free(p->cert_file);
@@ -222,6 +250,8 @@ int peer_configure(const struct net_peer *p, struct net_stream *s)
     SET(CURLOPT_ERRORBUFFER, s->error);
     SET(CURLOPT_SHARE, p->share);
     SET(CURLOPT_COOKIEFILE, "");
+    if (p->cookie)
+        SET(CURLOPT_COOKIE, p->cookie);
     if (code == CURLE_OK)
         code = configure_transport(p, s);
     if (code == CURLE_OK)

@@ -133,10 +133,19 @@ static void drain(struct ws *w)
     w->read_again = true;
 }
 
+static struct cookie_place place_of(const struct net_stream *s)
+{
+    struct span host = span_of(s->peer->host ? s->peer->host : s->target.host);
+    if (host.len > 2 && host.at[0] == '[')
+        host = span_make(host.at + 1, host.len - 2);
+    return (struct cookie_place){host, span_of(s->target.path), s->target.tls};
+}
+
 static void take_cookies(struct ws *w, const struct ws_response *answer)
 {
+    struct cookie_place here = place_of(&w->s);
     for (size_t i = 0; i < answer->n_cookies; i++)
-        cookies_take(w->s.easy, &w->s.target, answer->cookies[i]);
+        cookies_take(w->s.easy, &here, answer->cookies[i]);
 }
 
 static void refused(struct ws *w, const struct ws_response *answer)
@@ -297,7 +306,12 @@ static int list_headers(const struct net_stream *s, struct curl_slist **ret)
         ours[n++] = buf_text(&agent);
     buf_add_text(&cookie, "Cookie: ");
     const size_t bare = cookie.len;
-    int r = cookies_for(s->easy, &s->target, &cookie);
+    struct cookie_place there = place_of(s);
+    int r = cookies_for(s->easy, &there, &cookie);
+    if (s->peer->cookie) {
+        buf_add_text(&cookie, cookie.len > bare ? "; " : "");
+        buf_add_text(&cookie, s->peer->cookie);
+    }
     if (cookie.len > bare)
         ours[n++] = buf_text(&cookie);
     if (r == 0 && (s->target.user || s->target.password)) {

@@ -22,13 +22,12 @@ def program(name):
     return found
 
 
-def free_port(host="127.0.0.1"):
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def free_port():
     while True:
         port = random.choice(PORTS)
-        with socket.socket(family) as probe:
+        with socket.socket() as probe:
             try:
-                probe.bind((host, port))
+                probe.bind(("", port))
                 return port
             except OSError:
                 continue
@@ -36,6 +35,8 @@ def free_port(host="127.0.0.1"):
 
 class Part(Process):
     """ARGV: the command line for a given port. Another port is taken should somebody be faster."""
+
+    host = "127.0.0.1"
 
     def __init__(self, log, argv, tries=5):
         for _ in range(tries):
@@ -50,7 +51,7 @@ class Part(Process):
             if not self.is_running():
                 return "ended"
             with socket.socket() as probe:
-                return "listens" if probe.connect_ex(("127.0.0.1", self.port)) == 0 else None
+                return "listens" if probe.connect_ex((self.host, self.port)) == 0 else None
 
         return wait_until(there, f"port {self.port}") == "listens" and self.is_running()
 
@@ -109,12 +110,13 @@ class Socks(Part):
 NGINX = """daemon off; master_process off; pid {folder}/{name}.pid; error_log stderr info;
 events {{ worker_connections 256; }}
 http {{
-    log_format words '$request $status $sent_http_content_encoding "$http_accept_encoding" $http_upgrade';
+    log_format words '$request $status $sent_http_content_encoding "$http_accept_encoding" '
+        'agent="$http_user_agent" host="$http_host" cookie="$http_cookie" token="$http_x_token" upgrade="$http_upgrade"';
     access_log {folder}/{name}.access words;
     client_body_temp_path {folder}/{name}.body; proxy_temp_path {folder}/{name}.proxy; fastcgi_temp_path {folder}/{name}.fastcgi;
     uwsgi_temp_path {folder}/{name}.uwsgi; scgi_temp_path {folder}/{name}.scgi;
     {http}
-    server {{ listen 127.0.0.1:{port} {listen}; {server} }}
+    server {{ listen {host}:{port} {listen}; {server} }}
 }}
 """
 
@@ -127,17 +129,20 @@ THROUGH_MAP = "map $http_upgrade $through_connection { default upgrade; '' ''; }
 class Nginx(Part):
     """SERVER and HTTP: what stands in these blocks of its configuration; LISTEN: words of the listen directive."""
 
-    def __init__(self, folder, name, server, http="", listen=""):
+    def __init__(self, folder, name, server, http="", listen="", host="127.0.0.1"):
+        self.host = host
+
         def argv(port):
             path = f"{folder}/{name}.conf"
             with open(path, "w", encoding="ascii") as file:
-                file.write(NGINX.format(folder=folder, name=name, port=port, http=http, server=server, listen=listen))
+                file.write(NGINX.format(folder=folder, name=name, host=host, port=port, http=http, server=server, listen=listen))
             return [program("nginx"), "-c", path, "-e", "stderr"]
 
         super().__init__(f"{folder}/{name}.log", argv)
         self.access_path = f"{folder}/{name}.access"
-        self.url = f"{'https' if 'ssl' in listen else 'http'}://127.0.0.1:{self.port}"
+        self.url = f"{'https' if 'ssl' in listen else 'http'}://{host}:{self.port}"
 
     def access(self):
+        """One line for each request that is over."""
         with open(self.access_path, encoding="utf-8") as file:
             return file.read()

@@ -488,7 +488,7 @@ static const struct bad bads[] = {
     {SESSION,
      "session.headers.value",
      "headers = ( { name = \"a\"; value = \"s3cret\\r\\nX: s3cret\"; }, { name = \"b\"; } );",
-     {"session s: header a: value: expected a header's value, in one line, found another string",
+     {"session s: header a: value: expected a header's value, in one line of at most 8192 bytes, found another string",
       "session s: header b: value is missing"}},
     {SESSION,
      "session.headers.value",
