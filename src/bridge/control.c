@@ -51,7 +51,9 @@ static void build_told(struct buf *json, const struct waiting *w, const struct s
 {
     json_open(json, '{');
     json_bool(json, "ok", answer->granted);
-    if (answer->granted)
+    if (answer->granted && answer->response.at)
+        json_span(json, w->later.granted, answer->response);
+    else if (answer->granted)
         json_amount(json, w->later.granted, answer->text);
     else
         json_text(json, "error", answer->text);

@@ -18,7 +18,7 @@ void control_tell(struct control *c, const struct session_answer *answer);
 /* A request whose reply the server's answer makes. */
 struct control_later {
     uint64_t token;      /* 0: the reply is there */
-    const char *granted; /* the member that says what was granted */
+    const char *granted; /* the member that says what was granted; a message's is "response" */
     struct link *link;   /* to be drained, once somebody waits for the answer */
 };
 

@@ -19,6 +19,7 @@ enum { AMOUNT_MAX_BYTES = 24 };
 /* Tables are found by walking over them, and each may be as large as a request. What the daemon remembers of those that it had (the number
  * of each item's last message, which never goes back; the last state) stays for its run: some 500 bytes of each. */
 enum { TABLES_MAX = 10000, ADDED_MAX = 1000000 };
+enum { TIME_MAX_MS = 24 * 3600 * 1000 };
 
 /* A page of `rows` ends here, or at its limit. */
 enum { ROWS_MAX_BYTES = 1 << 20, ROWS_LIMIT_DEFAULT = 100, ROWS_LIMIT_MAX = 1000 };
@@ -35,12 +36,18 @@ enum key {
     KEY_MAX_FREQUENCY,
     KEY_MAX_BANDWIDTH,
     KEY_TABLE_OBJECT,
+    KEY_TEXT,
+    KEY_SEQUENCE,
+    KEY_MAX_WAIT,
+    KEY_TIMEOUT,
     N_KEYS
 };
 
-static const char *const key_names[N_KEYS] = {
-    "session", "table", "item", "key", "limit", "after", "level", "max_frequency", "max_bandwidth_kbps",
-    "table"};
+static const char *const key_names[N_KEYS] = {"session",     "table",         "item",
+                                              "key",         "limit",         "after",
+                                              "level",       "max_frequency", "max_bandwidth_kbps",
+                                              "table",       "text",          "sequence",
+                                              "max_wait_ms", "timeout_ms"};
 
 struct request {
     struct bridge *b;
@@ -50,9 +57,10 @@ struct request {
     uint64_t limit;
     struct jsondoc *doc; /* the request; borrowed */
     const struct jsondoc_node *table;
-    struct control_later later; /* token set: the command asked a server */
-    struct buf *reply;          /* an open object with "ok":true */
-    struct buf error;           /* anything in it: the answer is that instead */
+    uint64_t max_wait_ms, timeout_ms; /* UINT64_MAX, 0: not given */
+    struct control_later later;       /* token set: the command asked a server */
+    struct buf *reply;                /* an open object with "ok":true */
+    struct buf error;                 /* anything in it: the answer is that instead */
 };
 
 /* A command fails by writing what is wrong to q->error. Returns 0 or -errno for our own trouble. */
@@ -317,6 +325,24 @@ static int cmd_constrain(struct request *q)
     return wait_for_answer(q, l, r, why, "max_bandwidth_kbps");
 }
 
+static int cmd_send_message(struct request *q)
+{
+    const char *why;
+    struct link *l = named_link(q);
+    struct session_message m = {.token = ++q->b->last_token,
+                                .text = span_make(q->texts[KEY_TEXT], q->lengths[KEY_TEXT]),
+                                .sequence = span_make(q->texts[KEY_SEQUENCE], q->lengths[KEY_SEQUENCE]),
+                                .max_wait_ms = q->max_wait_ms,
+                                .timeout_ms = q->timeout_ms};
+    if (!l)
+        return 0;
+    if (m.sequence.at && !session_is_sequence(m.sequence))
+        return fail(q, "\"sequence\" must be 1 to %d of A-Z, a-z, 0-9 and _, and not UNORDERED_MESSAGES",
+                    SESSION_SEQUENCE_BYTES_MAX);
+    int r = link_send_message(l, &m, &why);
+    return wait_for_answer(q, l, r, why, "response");
+}
+
 static int cmd_reload(struct request *q)
 {
     if (q->b->stopping)
@@ -350,6 +376,8 @@ static const struct command {
     {"reconf", cmd_reconf, BIT(KEY_SESSION) | BIT(KEY_TABLE) | BIT(KEY_MAX_FREQUENCY), 0},
     {"constrain", cmd_constrain, BIT(KEY_SESSION) | BIT(KEY_MAX_BANDWIDTH), 0},
     {"rebind", cmd_rebind, BIT(KEY_SESSION), 0},
+    {"send-message", cmd_send_message, BIT(KEY_SESSION) | BIT(KEY_TEXT),
+     BIT(KEY_SEQUENCE) | BIT(KEY_MAX_WAIT) | BIT(KEY_TIMEOUT)},
     {"reload", cmd_reload, 0, 0},
     {"log-level", cmd_log_level, BIT(KEY_LEVEL), 0},
 };
@@ -373,6 +401,17 @@ static int take_limit(struct request *q, const struct jsondoc_node *value)
     if (value->type != JSONDOC_NUMBER || !span_to_u64(value->text, ROWS_LIMIT_MAX, &limit) || limit == 0)
         return fail(q, "\"limit\" must be an integer from 1 to %d", ROWS_LIMIT_MAX);
     q->limit = limit;
+    return 0;
+}
+
+/* A day is longer than anybody waits. */
+static int take_ms(struct request *q, enum key key, const struct jsondoc_node *value, uint64_t least,
+                   uint64_t *ret)
+{
+    uint64_t ms;
+    if (value->type != JSONDOC_NUMBER || !span_to_u64(value->text, TIME_MAX_MS, &ms) || ms < least)
+        return fail(q, "\"%s\" must be an integer from %d to %d", key_names[key], (int)least, TIME_MAX_MS);
+    *ret = ms;
     return 0;
 }
 
@@ -418,9 +457,13 @@ static int take_member(struct request *q, const struct command *command, const s
     }
     if (key == KEY_MAX_FREQUENCY || key == KEY_MAX_BANDWIDTH)
         return take_amount(q, key, member);
+    if (key == KEY_MAX_WAIT)
+        return take_ms(q, key, member, 0, &q->max_wait_ms);
+    if (key == KEY_TIMEOUT)
+        return take_ms(q, key, member, 1, &q->timeout_ms);
     if (member->type != JSONDOC_STRING)
         return fail(q, "\"%s\" must be a string", key_names[key]);
-    bool may_hold_nul = key == KEY_ITEM || key == KEY_KEY;
+    bool may_hold_nul = key == KEY_ITEM || key == KEY_KEY || key == KEY_TEXT;
     if (!may_hold_nul && member->text.len && memchr(member->text.at, '\0', member->text.len))
         return fail(q, "\"%s\" must not hold U+0000", key_names[key]);
     q->texts[key] = span_dup(member->text);
@@ -481,8 +524,11 @@ static void end_reply(struct buf *reply, const struct jsondoc_node *id)
 
 void control_answer(struct bridge *b, struct span text, struct buf *reply, struct control_later *ret_later)
 {
-    struct request q = {
-        .b = b, .limit = ROWS_LIMIT_DEFAULT, .reply = reply, .error = BUF_INIT(ROWS_MAX_BYTES)};
+    struct request q = {.b = b,
+                        .limit = ROWS_LIMIT_DEFAULT,
+                        .max_wait_ms = SESSION_MAX_WAIT_UNSET,
+                        .reply = reply,
+                        .error = BUF_INIT(ROWS_MAX_BYTES)};
     struct jsondoc doc = {0};
     const struct jsondoc_node *id = NULL;
     buf_clear(reply);

@@ -28,8 +28,9 @@ struct daemon {
 enum { TIMER_ACCURACY_US = 1000 };
 
 /* A status consumer that does not read loses messages; a control client that does not, its replies. A new status consumer gets the latest
- * of every topic in one go, a message for each session and table: all of them must fit. */
-enum { STATUS_HIGH_WATER_MARK = 50000, CONTROL_HIGH_WATER_MARK = 100 };
+ * of every topic in one go, a message for each session and table; a control client that does not wait for each reply gets as many as it may have messages under
+ * way when their session ends: all of them must fit. */
+enum { STATUS_HIGH_WATER_MARK = 50000, CONTROL_HIGH_WATER_MARK = 2 * SESSION_MESSAGES_MAX };
 
 /* ---- what is told of all ---- */
 

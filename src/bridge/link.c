@@ -117,6 +117,10 @@ void link_add_counters(const struct link *l, struct buf *json)
     json_u64(json, "faults", c->faults);
     json_u64(json, "oddities", c->oddities);
     json_u64(json, "misfits", l->misfits);
+    json_u64(json, "upstream_sent", c->upstream_sent);
+    json_u64(json, "upstream_done", c->upstream_done);
+    json_u64(json, "upstream_failed", c->upstream_failed);
+    json_u64(json, "upstream_late", c->upstream_late);
     json_u64(json, "last_received", l->last_byte_us);
 }
 
@@ -237,6 +241,8 @@ void link_drain(struct link *l)
         more |= take_control(l);
         more |= !more && take_end(l);
         more |= take_actions(l);
+        /* What could not be asked for is told at once. */
+        more = more || take_events(l);
     }
     l->draining = false;
     tell_heartbeat(l);

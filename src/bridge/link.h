@@ -19,9 +19,9 @@ struct link_env {
     struct feed *feed;
     struct status *status;
     void (*changed)(void *userdata); /* a session's state */
-    void (*answered)(
-        void *userdata,
-        const struct session_answer *answer); /* what link_reconf() and link_constrain() asked for */
+    void (*answered)(void *userdata,
+                     const struct session_answer *
+                         answer); /* what link_reconf(), link_constrain() and link_send_message() asked for */
     void (*over)(
         void *userdata); /* a link is over (see link_is_over), and may be freed once this call is through */
     void *userdata;
@@ -87,6 +87,8 @@ enum { LINK_CANNOT = 1 }; /* why is in the text */
 int link_reconf(struct link *l, const char *name, const char *max_frequency, uint64_t token,
                 const char **ret_why);
 int link_constrain(struct link *l, const char *max_bandwidth_kbps, uint64_t token, const char **ret_why);
+/* Sends a message once the session is connected; timeout_ms 0: connect_ms, and its max_wait_ms. Likewise; TOKEN is the message's. */
+int link_send_message(struct link *l, const struct session_message *message, const char **ret_why);
 /* Whether it was silent, and started. */
 bool link_table_started(const struct link *l, const char *name);
 /* Of the kinds CONF_CHANGE_LIVE and CONF_CHANGE_RECONF. */

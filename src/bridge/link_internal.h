@@ -1,4 +1,4 @@
-/* What link.c (events, life), link_details.c, link_net.c (connections) and link_tables.c (tables) share. */
+/* What link.c (events, life), link_details.c, link_messages.c, link_net.c (connections) and link_tables.c (tables) share. */
 #pragma once
 
 #include "bridge/credentials.h"

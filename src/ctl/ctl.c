@@ -17,6 +17,7 @@ enum {
 int ctl_init(struct ctl *c, const struct options *options)
 {
     *c = (struct ctl){.options = options,
+                      .wait_ms = options->timeout_ms,
                       .out = BUF_INIT(OUT_MAX_BYTES),
                       .reply = BUF_INIT(REPLY_MAX_BYTES),
                       .error = BUF_INIT(ERROR_MAX_BYTES)};
@@ -70,8 +71,8 @@ int ctl_ask(struct ctl *c, struct json_object *taken_request, struct json_object
         return -ENOMEM;
     buf_clear(&c->reply);
     buf_printf(&c->error, "%s: ", c->options->endpoint);
-    int r = zmqclient_ask(c->client, c->options->endpoint, span_of(text), (int64_t)c->options->timeout_ms,
-                          &c->reply, &c->error);
+    int r = zmqclient_ask(c->client, c->options->endpoint, span_of(text), (int64_t)c->wait_ms, &c->reply,
+                          &c->error);
     if (r != 0)
         return r;
     r = reply_parse(buf_span(&c->reply), &reply);

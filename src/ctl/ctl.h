@@ -15,6 +15,7 @@ enum {
 struct ctl {
     const struct options *options;
     struct zmqclient *client; /* owned */
+    uint64_t wait_ms;         /* for the daemon's answer */
     struct buf out;           /* for stdout, until ctl_flush() */
     struct buf reply;         /* the last answer as it came */
     struct buf error;         /* a sentence */

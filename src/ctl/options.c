@@ -5,8 +5,8 @@
 #define DEFAULT_ENDPOINT   "ipc:///run/lsbridge/control.sock"
 #define DEFAULT_TIMEOUT_MS 5000
 
-/* Far beyond any use, and short enough for poll()'s int. */
-enum { TIMEOUT_MAX_MS = 24 * 3600 * 1000, SECONDS_MAX = 1000 * 1000, INTERVAL_MAX_MS = 3600 * 1000 };
+/* Far beyond any use. */
+enum { SECONDS_MAX = 1000 * 1000, INTERVAL_MAX_MS = 3600 * 1000 };
 
 enum value { VALUE_TEXT, VALUE_NUMBER, VALUE_FLAG, VALUE_HELP, VALUE_VERSION, VALUE_UNSUPPORTED };
 
@@ -39,8 +39,12 @@ static const struct option_row rows[] = {
      "what holds between each session and its server, too"},
     {"interval", 0, VALUE_NUMBER, offsetof(struct options, interval_ms), INTERVAL_MAX_MS, OPTIONS_INTERVAL,
      "MS", "how often top looks (1000)"},
-    {"timeout", 0, VALUE_NUMBER, offsetof(struct options, timeout_ms), TIMEOUT_MAX_MS, 0, "MS",
-     "how long to wait for the daemon (5000)"},
+    {"sequence", 0, VALUE_TEXT, offsetof(struct options, sequence), 0, OPTIONS_SEQUENCE, "NAME",
+     "the message's sequence: processed in order"},
+    {"max-wait", 0, VALUE_NUMBER, offsetof(struct options, max_wait_ms), OPTIONS_TIMEOUT_MAX_MS,
+     OPTIONS_MAX_WAIT, "MS", "how long the server may wait for earlier messages of the sequence"},
+    {"timeout", 0, VALUE_NUMBER, offsetof(struct options, timeout_ms), OPTIONS_TIMEOUT_MAX_MS, 0, "MS",
+     "how long to wait for the daemon, or for a message's outcome (5000)"},
     {"server-key", 0, VALUE_UNSUPPORTED, 0, 0, 0, "FILE", NULL},
     {"secret-key", 0, VALUE_UNSUPPORTED, 0, 0, 0, "FILE", NULL},
     {"help", 'h', VALUE_HELP, 0, 0, 0, NULL, "print this help"},
@@ -102,7 +106,7 @@ int options_parse(int argc, char **argv, struct options *ret, struct buf *error)
         longs[i].has_arg = rows[i].operand ? required_argument : no_argument;
         longs[i].val = ROW_VALUE + (int)i;
     }
-    struct options o = {.endpoint = DEFAULT_ENDPOINT, .timeout_ms = DEFAULT_TIMEOUT_MS, .interval_ms = 1000};
+    struct options o = {.endpoint = DEFAULT_ENDPOINT, .interval_ms = 1000};
     optind = 0; /* GNU: start anew, so that this can be called twice */
     opterr = 0;
     for (;;) {
@@ -114,6 +118,9 @@ int options_parse(int argc, char **argv, struct options *ret, struct buf *error)
         if (condition)
             return condition;
     }
+    o.timeout_given = o.timeout_ms > 0;
+    if (!o.timeout_given)
+        o.timeout_ms = DEFAULT_TIMEOUT_MS;
     if (optind == argc) {
         buf_add_text(error, "a verb is missing");
         return OPTIONS_WRONG;
@@ -143,7 +150,8 @@ void options_help(struct buf *out)
 
 const char *options_name(unsigned bits)
 {
-    static const char *const names[] = {"--prefix", "--count", "--seconds", "--verbose", "--interval"};
+    static const char *const names[] = {"--prefix",   "--count",    "--seconds", "--verbose",
+                                        "--interval", "--sequence", "--max-wait"};
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
         if (bits & 1U << i)
             return names[i];

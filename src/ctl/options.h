@@ -13,7 +13,12 @@ enum options_some {
     OPTIONS_SECONDS = 1 << 2,
     OPTIONS_VERBOSE = 1 << 3,
     OPTIONS_INTERVAL = 1 << 4,
+    OPTIONS_SEQUENCE = 1 << 5,
+    OPTIONS_MAX_WAIT = 1 << 6,
 };
+
+/* Far beyond any use, and short enough for poll()'s int. */
+enum { OPTIONS_TIMEOUT_MAX_MS = 24 * 3600 * 1000 };
 
 struct options {
     const char *endpoint; /* of the control socket; never NULL */
@@ -23,12 +28,15 @@ struct options {
     bool prefix;
     bool verbose;
     uint64_t timeout_ms;
+    bool timeout_given;
     uint64_t interval_ms;
-    uint64_t count;   /* 0: no end */
-    uint64_t seconds; /* 0: no end */
-    unsigned given;   /* which of enum options_some were on the command line */
-    const char *verb; /* as written; options_parse() sets it, never NULL after it returned 0 */
-    char **arguments; /* borrowed from argv: what follows the verb */
+    const char *sequence; /* NULL: none */
+    uint64_t max_wait_ms; /* 0: none */
+    uint64_t count;       /* 0: no end */
+    uint64_t seconds;     /* 0: no end */
+    unsigned given;       /* which of enum options_some were on the command line */
+    const char *verb;     /* as written; options_parse() sets it, never NULL after it returned 0 */
+    char **arguments;     /* borrowed from argv: what follows the verb */
     size_t n_arguments;
 };
 

@@ -3,6 +3,7 @@
 #include "ctl/add.h"
 #include "ctl/feed.h"
 #include "ctl/rows.h"
+#include "ctl/send.h"
 #include "ctl/top.h"
 #include "ctl/view.h"
 
@@ -138,6 +139,13 @@ static const struct verb verbs[] = {
      .keys = {"session"},
      .run = run_command,
      .view = view_ok},
+    {.name = "send-message",
+     .operands = "SESSION TEXT",
+     .help = "send a message to the server, and show its response",
+     .least = 2,
+     .most = 2,
+     .takes = OPTIONS_SEQUENCE | OPTIONS_MAX_WAIT,
+     .run = send_message},
     {.name = "log-level",
      .operands = "LEVEL",
      .help = "what is logged from now on: error, warning, notice, info or debug",

@@ -16,6 +16,16 @@ void view_granted(struct buf *out, struct json_object *reply)
     buf_add_char(out, '\n');
 }
 
+void view_response(struct buf *out, struct json_object *reply)
+{
+    struct span response = reply_text(reply, "response");
+    if (response.len > 0)
+        text_add_plain(out, response);
+    else
+        buf_add_text(out, "ok");
+    buf_add_char(out, '\n');
+}
+
 static void add_reasons(struct buf *out, struct json_object *list, const char *name_key)
 {
     for (size_t i = 0; i < reply_length(list); i++)

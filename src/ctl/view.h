@@ -5,6 +5,8 @@
 
 /* What a server granted. */
 void view_granted(struct buf *out, struct json_object *reply);
+/* To a message. */
+void view_response(struct buf *out, struct json_object *reply);
 void view_ok(struct buf *out, struct json_object *reply);
 void view_status(struct buf *out, struct json_object *reply);
 void view_sessions(struct buf *out, struct json_object *reply);

@@ -93,6 +93,7 @@ static void forget_session(struct session *s, const char *reason, bool destroy)
     s->constrain_id = 0;
     s->bandwidth[0] = s->server_name[0] = s->client_ip[0] = '\0';
     session_void_tables(s, reason);
+    session_messages_lost(s, reason);
 }
 
 void session_begin(struct session *s, uint64_t now)
@@ -129,9 +130,11 @@ void session_start(struct session *s, uint64_t now)
 
 void session_stop(struct session *s, uint64_t now, const char *reason, const char *gap_reason)
 {
+    if (s->phase != SESSION_PHASE_STOPPED)
+        forget_session(s, gap_reason, true);
+    session_messages_over(s, gap_reason, NULL);
     if (s->phase == SESSION_PHASE_STOPPED)
         return;
-    forget_session(s, gap_reason, true);
     s->wake_at = NEVER;
     s->ask = false;
     session_set_phase(s, now, SESSION_PHASE_STOPPED);
@@ -165,6 +168,7 @@ void session_credentials_failed(struct session *s, uint64_t now, const char *why
 static void refuse(struct session *s, uint64_t now, const char *reason, const int *code)
 {
     s->wake_at = s->options.retry_refused_ms ? now + session_spread(s, s->options.retry_refused_ms) : NEVER;
+    session_messages_over(s, reason, code);
     session_set_phase(s, now, SESSION_PHASE_REFUSED);
     session_report_state(s, now, reason, code);
 }
@@ -236,6 +240,7 @@ void session_caught_up(struct session *s, uint64_t now)
     s->counters.recoveries++;
     s->recover_by = now + s->options.recovery_ms;
     session_ask_again(s);
+    session_messages_again(s);
 }
 
 /* Cut off, the connection of a poll could not serve the next one. */
@@ -387,10 +392,12 @@ void session_control_feed(struct session *s, uint64_t now, struct span bytes)
 
 void session_control_closed(struct session *s, uint64_t now)
 {
-    (void)now;
+    bool messages = s->control_busy && s->control_messages;
     s->control_busy = false;
     line_reset(&s->control_lines);
     text_reset(&s->control_text);
+    if (messages)
+        session_messages_unanswered(s, now);
 }
 
 /* ---- making and freeing ---- */
@@ -418,6 +425,7 @@ int session_new(const struct session_options *options, uint64_t seed, struct ses
     list_init(&s->pending);
     list_init(&s->subs);
     list_init(&s->dropping);
+    session_messages_init(s);
     buf_init(&s->id, LIMIT_SESSION_ID_BYTES);
     buf_init(&s->control_link, LIMIT_CONTROL_LINK_BYTES);
     buf_init(&s->user, LIMIT_REQUEST_BYTES_MAX);
@@ -471,6 +479,7 @@ void session_free(struct session *s)
     idmap_done(&s->requests);
     timers_done(&s->answers);
     timers_done(&s->retries);
+    session_messages_free(s);
     free(s->bandwidth_wanted);
     free(s);
 }

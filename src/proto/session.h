@@ -104,8 +104,9 @@ enum session_action_kind {
 struct session_action {
     enum session_action_kind kind;
     bool websocket;           /* OPEN */
+    bool once;                /* CONTROL: not to be sent again, by whatever sends it */
     const char *control_link; /* OPEN, CONTROL, FAREWELL: instead of the configured host; NULL: none */
-    const char *name;         /* "create_session", "bind_session", "control", "heartbeat" */
+    const char *name;         /* "create_session", "bind_session", "control", "msg", "heartbeat" */
     const char *
         version; /* of the protocol: "TLCP-2.5.0", or older where the server asked for that; NULL in text mode */
     uint64_t
@@ -198,7 +199,7 @@ enum session_event_kind {
     SESSION_EVENT_CLEAR,  /* table, item */
     SESSION_EVENT_LOST,   /* table, item, count */
     SESSION_EVENT_GAP,    /* table, item, text: the reason */
-    SESSION_EVENT_ANSWER, /* answer: to session_await() */
+    SESSION_EVENT_ANSWER, /* answer: to session_await() or session_send_message() */
     SESSION_EVENT_ODDITY, /* text: something the server should not have said, once per kind and session */
 };
 
@@ -209,6 +210,8 @@ struct session_answer {
     char text[LIMIT_REASON_BYTES]; /* granted: what, as the server wrote it; else why not */
     bool has_code;
     int code; /* the server's, where it refused */
+    struct span
+        response; /* granted, to a message: what MSGDONE carried, decoded; otherwise NULL. Borrowed with the event */
 };
 
 struct session_event {
@@ -265,6 +268,40 @@ enum { SESSION_ASKS_MAX = 16 };
  * SESSION_ASKS_MAX wait already. */
 bool session_await(struct session *s, uint64_t now, uint64_t token, const struct session_table *t);
 
+/* ---- messages to the server (session_messages.c) ---- */
+
+/* Programs send messages, and their bytes wait here: encoded (three bytes for one at worst) they must fit into what a WebSocket may queue. */
+enum { SESSION_MESSAGES_MAX = 1000, SESSION_MESSAGES_BYTES_MAX = 1 << 20 };
+
+/* The server keeps a count for every name, and so do we: one that makes up a name for each message is stopped. */
+enum { SESSION_SEQUENCES_MAX = 1000, SESSION_SEQUENCE_BYTES_MAX = 256 };
+
+#define SESSION_MAX_WAIT_UNSET UINT64_MAX
+
+struct session_message {
+    uint64_t token;       /* not 0 */
+    struct span text;     /* any bytes; copied */
+    struct span sequence; /* a session_is_sequence(), copied; NULL: none */
+    uint64_t
+        max_wait_ms; /* LS_max_wait; SESSION_MAX_WAIT_UNSET: the server's choice. Without a sequence it means nothing */
+    uint64_t timeout_ms;
+};
+
+/* Whether NAME can be an LS_sequence. */
+bool session_is_sequence(struct span name);
+
+/* Conditions of session_send_message(). */
+enum {
+    SESSION_MESSAGES_FULL = 1, /* SESSION_MESSAGES_MAX, or …_BYTES_MAX, are not answered yet */
+    SESSION_SEQUENCES_FULL,    /* SESSION_SEQUENCES_MAX names are in use in this session */
+};
+
+/* Sends a message as soon as the session is connected; those of a sequence in their order, each under the next number. What became of it is told as
+ * SESSION_EVENT_ANSWER with its token: once, within timeout_ms, whatever happens; at once where the session ends for good, or is lost after it was
+ * sent. One that was not sent yet waits for the next session. After a recovery one that the server did not answer is sent again only if it is in a
+ * sequence, where the server tells a double by its number. Returns 0, a condition (nothing will be told), or -ENOMEM. */
+int session_send_message(struct session *s, uint64_t now, const struct session_message *message);
+
 /* Asks the server to end the stream, so that it is bound anew; nothing is lost. Only while connected. */
 void session_rebind(struct session *s);
 
@@ -292,6 +329,8 @@ bool session_is_stopped(const struct session *s);
 
 struct session_counters {
     uint64_t lines, updates, bytes, sessions, recoveries, rebinds, polls, oddities, faults;
+    /* messages to the server: sent (not: again), done, answered otherwise; outcomes that nobody waited for any more */
+    uint64_t upstream_sent, upstream_done, upstream_failed, upstream_late;
 };
 const struct session_counters *session_counters(const struct session *s);
 

@@ -140,12 +140,15 @@ static bool fill_heartbeat(struct session *s, struct session_action *ret)
 
 static bool fill_requests(struct session *s, uint64_t now, struct session_action *ret)
 {
-    if (!session_build_requests(s, now))
+    bool control = session_build_requests(s, now);
+    if (!control && !session_build_messages(s, now))
         return false;
+    s->control_messages = !control;
     s->control_busy = !s->stream_websocket;
     *ret = (struct session_action){.kind = s->stream_websocket ? SESSION_SEND : SESSION_CONTROL,
                                    .control_link = link_text(&s->control_link),
-                                   .name = "control",
+                                   .name = control ? "control" : s->dialect->message,
+                                   .once = !s->stream_websocket && !control && s->messages_once,
                                    .body = buf_span(&s->out)};
     return true;
 }

@@ -124,7 +124,7 @@ bool session_next_answer(struct session *s, struct session_event *ret)
             *ret = (struct session_event){.kind = SESSION_EVENT_ANSWER, .answer = &s->answer};
             return true;
         }
-    return false;
+    return session_next_outcome(s, ret);
 }
 
 bool session_answers_wait(const struct session *s)
@@ -132,5 +132,5 @@ bool session_answers_wait(const struct session *s)
     for (size_t i = 0; i < ARRAY_LENGTH(s->asks); i++)
         if (s->asks[i].done)
             return true;
-    return false;
+    return !list_empty(&s->outcomes);
 }

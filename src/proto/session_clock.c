@@ -85,6 +85,8 @@ uint64_t session_deadline(const struct session *s)
         at = stale_time(s);
     if (session_asks_deadline(s) < at)
         at = session_asks_deadline(s);
+    if (session_messages_deadline(s) < at)
+        at = session_messages_deadline(s);
     return requests < at ? requests : at;
 }
 
@@ -163,6 +165,7 @@ void session_tick(struct session *s, uint64_t now)
         session_tables_tick(s, now);
     session_requests_tick(s, now);
     session_asks_tick(s, now);
+    session_messages_tick(s, now);
 }
 
 static void postpone(uint64_t *at, uint64_t ms)

@@ -1,5 +1,5 @@
 /* What the session's sources share: session.c (its life), session_clock.c, session_actions.c, session_lines.c (what the server says),
- * session_requests.c (what is asked while bound), session_tables.c, session_report.c. Nobody else includes it. */
+ * session_requests.c (what is asked while bound), session_messages.c, session_tables.c, session_report.c. Nobody else includes it. */
 #pragma once
 
 #include "base/idmap.h"
@@ -111,6 +111,17 @@ struct session {
     char server_name[128], client_ip[64]; /* SERVNAME, CLIENTIP, or "" */
     struct session_ask asks[SESSION_ASKS_MAX];
     struct session_answer answer; /* of the current event */
+
+    /* messages to the server */
+    struct list messages, sequences, outcomes; /* not answered; …; answered, not told */
+    struct message *told;                      /* borrowed by the current event */
+    size_t n_messages, message_bytes, n_sequences;
+    uint64_t last_unordered;      /* number of a message without a sequence */
+    uint64_t messages_at;         /* not sent again before; UINT64_MAX: no pause */
+    unsigned message_tries;       /* in a row: back-off of requests that nobody answered */
+    bool messages_wait;           /* some are to be sent; false only when none is */
+    bool control_messages;        /* the control request under way carries messages */
+    bool messages_once;           /* … some of them without a sequence */
     struct session_table *corpse; /* its last event was taken; freed by the next call */
 
     /* what comes out */
@@ -200,6 +211,13 @@ void session_oddity(struct session *s, bool *told, const char *what, struct span
 
 /* ---- session_requests.c ---- */
 bool session_build_requests(struct session *s, uint64_t now);
+/* Whether a batch of requests can go out now. */
+bool session_may_ask(const struct session *s);
+/* A request's first parameters. */
+void session_begin_request(struct session *s, struct buf *out, uint64_t id);
+enum { SESSION_BATCH_FULL = 1 };
+/* Puts LINE behind the batch in s->out. Returns 0, SESSION_BATCH_FULL or -ENOMEM. A line too long for any batch is put nowhere: *RET_TOO_LONG. */
+int session_append_request(struct session *s, struct buf *line, bool *ret_too_long);
 void session_request_done(struct session *s, uint64_t now, uint64_t id);
 void session_request_refused(struct session *s, uint64_t now, uint64_t id, int code, const char *text);
 void session_requests_unreadable(struct session *s, uint64_t now, int code, const char *text);
@@ -267,6 +285,31 @@ void session_sub_asked(struct session *s, struct subscription *sub, uint64_t by)
 void session_sub_answered(struct session *s, struct subscription *sub);
 /* The session is gone, and they with it. */
 void session_forget_subs(struct session *s);
+
+/* ---- session_messages.c ---- */
+void session_messages_init(struct session *s);
+void session_messages_free(struct session *s);
+bool session_build_messages(struct session *s, uint64_t now);
+/* REQOK, REQERR: whether the request was one of a message. */
+bool session_message_accepted(struct session *s, uint64_t id);
+bool session_message_refused(struct session *s, uint64_t now, uint64_t id, int code, const char *text);
+/* ERROR, about all that are not answered. */
+void session_messages_unreadable(struct session *s, uint64_t now, int code, const char *text);
+/* MSGDONE, MSGFAIL; SEQUENCE and RESPONSE as on the wire. */
+void session_message_done(struct session *s, struct span sequence, uint64_t prog, struct span response);
+void session_message_failed(struct session *s, struct span sequence, uint64_t prog, int code,
+                            const char *text);
+/* The HTTP request that carried them ended. */
+void session_messages_unanswered(struct session *s, uint64_t now);
+/* After a recovery. */
+void session_messages_again(struct session *s);
+/* The session is gone: the fate of what was sent will never be known. */
+void session_messages_lost(struct session *s, const char *reason);
+/* And no other will follow. */
+void session_messages_over(struct session *s, const char *reason, const int *code);
+void session_messages_tick(struct session *s, uint64_t now);
+uint64_t session_messages_deadline(const struct session *s);
+bool session_next_outcome(struct session *s, struct session_event *ret);
 
 /* ---- session_tables.c ---- */
 void session_table_set(struct session *s, struct session_table *t, enum session_table_state state,

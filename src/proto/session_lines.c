@@ -471,6 +471,15 @@ static bool on_data(struct session *s, uint64_t now, const struct tlcp_message *
     return on_item_message(s, now, p->table, m, ret);
 }
 
+static void on_outcome(struct session *s, const struct tlcp_message *m)
+{
+    char text[LIMIT_REASON_BYTES];
+    if (m->tag == TLCP_MSGDONE)
+        session_message_done(s, m->texts[0], m->msg_prog, m->rest);
+    else
+        session_message_failed(s, m->texts[0], m->msg_prog, m->code, message_text(s, m->rest, text));
+}
+
 /* ---- the way of a line ---- */
 
 static bool take_message(struct session *s, uint64_t now, const struct tlcp_message *m, struct span line,
@@ -484,7 +493,10 @@ static bool take_message(struct session *s, uint64_t now, const struct tlcp_mess
         }
         s->count++;
         s->poll_brought = true;
-        return m->tag != TLCP_MSGDONE && m->tag != TLCP_MSGFAIL && on_data(s, now, m, line, ret);
+        if (m->tag != TLCP_MSGDONE && m->tag != TLCP_MSGFAIL)
+            return on_data(s, now, m, line, ret);
+        on_outcome(s, m);
+        return false;
     }
     switch ((int)m->tag) {
     case TLCP_CONOK: on_conok(s, now, m); break;

@@ -14,20 +14,25 @@ static struct subscription *sub_of(struct list *link)
     return CONTAINER_OF(link, struct subscription, link);
 }
 
-static bool may_ask(const struct session *s)
+bool session_may_ask(const struct session *s)
 {
     bool on_websocket =
         s->stream_open && (s->phase == SESSION_PHASE_BOUND || s->phase == SESSION_PHASE_LOOPED);
     return session_is_connected(s) && !s->control_busy && (!s->stream_websocket || on_websocket);
 }
 
-static void begin_request(struct session *s, struct buf *out, uint64_t id, const char *operation)
+void session_begin_request(struct session *s, struct buf *out, uint64_t id)
 {
     /* Over WebSocket the session is the one that is bound to it, since 2.2.0. */
     if (!s->stream_websocket || s->phase != SESSION_PHASE_BOUND || s->version > TLCP_2_2)
         tlcp_param(out, "LS_session", buf_span(&s->id));
     if (s->dialect->numbers_requests)
         tlcp_param_u64(out, "LS_reqId", id);
+}
+
+static void begin_request(struct session *s, struct buf *out, uint64_t id, const char *operation)
+{
+    session_begin_request(s, out, id);
     tlcp_param_text(out, "LS_op", operation);
 }
 
@@ -74,11 +79,7 @@ void session_build_destroy(struct session *s, struct buf *out, bool with_session
 
 /* ---- building a batch ---- */
 
-/* Conditions of what follows. */
-enum { BATCH_FULL = 1 };
-
-/* Puts LINE behind the batch, if it fits. A line too long for any batch is put nowhere: *RET_TOO_LONG. */
-static int append_line(struct session *s, struct buf *line, bool *ret_too_long)
+int session_append_request(struct session *s, struct buf *line, bool *ret_too_long)
 {
     size_t limit = s->request_limit_bytes - BATCH_MARGIN_BYTES;
     *ret_too_long = line->len > limit;
@@ -87,7 +88,7 @@ static int append_line(struct session *s, struct buf *line, bool *ret_too_long)
     if (*ret_too_long || buf_error(line))
         return *ret_too_long = true, 0;
     if (s->out.len > s->out_prefix && s->out.len - s->out_prefix + line->len + 2 > limit)
-        return BATCH_FULL;
+        return SESSION_BATCH_FULL;
     tlcp_line_begin(&s->out);
     buf_add_span(&s->out, buf_span(line));
     return buf_error(&s->out);
@@ -112,7 +113,7 @@ static int ask_add(struct session *s, uint64_t now, struct session_part *p, stru
     if (s->by_id.count >= LIMIT_SUBSCRIPTIONS)
         return -ENOBUFS;
     build_add(s, line, s->last_request_id + 1, s->last_sub_id + 1, p->table);
-    int r = append_line(s, line, &too_long);
+    int r = session_append_request(s, line, &too_long);
     if (r == 0 && too_long)
         return ask_add_failed(s, now, p), 0;
     if (r == 0)
@@ -132,7 +133,7 @@ static int ask_delete(struct session *s, uint64_t now, struct subscription *sub,
     bool too_long;
     begin_request(s, line, s->last_request_id + 1, "delete");
     tlcp_param_u64(line, s->dialect->sub_id, sub->id);
-    int r = append_line(s, line, &too_long);
+    int r = session_append_request(s, line, &too_long);
     if (r != 0)
         return r;
     list_remove(&sub->drop_link);
@@ -148,7 +149,7 @@ static int ask_delete_stray(struct session *s, struct buf *line)
     bool too_long;
     begin_request(s, line, s->last_request_id + 1, "delete");
     tlcp_param_u64(line, s->dialect->sub_id, s->strays[s->n_strays - 1]);
-    int r = append_line(s, line, &too_long);
+    int r = session_append_request(s, line, &too_long);
     if (r != 0)
         return r;
     s->n_strays--;
@@ -162,7 +163,7 @@ static int ask_start(struct session *s, uint64_t now, struct session_part *p, st
     bool too_long;
     begin_request(s, line, s->last_request_id + 1, "start");
     tlcp_param_u64(line, s->dialect->sub_id, p->sub->id);
-    int r = append_line(s, line, &too_long);
+    int r = session_append_request(s, line, &too_long);
     if (r != 0)
         return r;
     list_remove(&p->ask_link);
@@ -178,7 +179,7 @@ static int ask_reconf(struct session *s, uint64_t now, struct session_part *p, s
     begin_request(s, line, s->last_request_id + 1, "reconf");
     tlcp_param_u64(line, s->dialect->sub_id, p->sub->id);
     session_param_limit(s, line, "LS_requested_max_frequency", p->table->table->options.max_frequency);
-    int r = append_line(s, line, &too_long);
+    int r = session_append_request(s, line, &too_long);
     if (r != 0)
         return r;
     list_remove(&p->ask_link);
@@ -194,7 +195,7 @@ static int ask_constrain(struct session *s, uint64_t now, struct buf *line)
     bool too_long;
     begin_request(s, line, s->last_request_id + 1, "constrain");
     session_param_limit(s, line, "LS_requested_max_bandwidth", s->bandwidth_wanted);
-    int r = append_line(s, line, &too_long);
+    int r = session_append_request(s, line, &too_long);
     if (r != 0)
         return r;
     s->constrain_wanted = false;
@@ -208,7 +209,7 @@ static int ask_rebind(struct session *s, struct buf *line)
 {
     bool too_long;
     begin_request(s, line, s->last_request_id + 1, "force_rebind");
-    int r = append_line(s, line, &too_long);
+    int r = session_append_request(s, line, &too_long);
     if (r != 0)
         return r;
     s->rebind_wanted = false;
@@ -263,7 +264,7 @@ static int build_batch(struct session *s, uint64_t now, struct buf *line)
 
 bool session_build_requests(struct session *s, uint64_t now)
 {
-    if (!s->requests_wait || !may_ask(s))
+    if (!s->requests_wait || !session_may_ask(s))
         return false;
     AUTO_BUF struct buf line = BUF_INIT(LIMIT_REQUEST_BYTES_MAX);
     if (s->stream_websocket)
@@ -275,8 +276,11 @@ bool session_build_requests(struct session *s, uint64_t now)
         session_break(s, now, r == -ENOBUFS ? "more requests than one session can have" : "out of memory");
         return false;
     }
-    s->requests_wait = r == BATCH_FULL;
-    return s->out.len > s->out_prefix;
+    s->requests_wait = r == SESSION_BATCH_FULL;
+    if (s->out.len > s->out_prefix)
+        return true;
+    buf_clear(&s->out);
+    return false;
 }
 
 /* ---- answers ---- */
@@ -330,6 +334,8 @@ static void add_accepted(struct session *s, uint64_t now, struct subscription *s
 
 void session_request_done(struct session *s, uint64_t now, uint64_t id)
 {
+    if (session_message_accepted(s, id))
+        return;
     struct subscription *sub = idmap_get(&s->requests, id);
     if (!sub) {
         if (id && id == s->constrain_id)
@@ -384,7 +390,8 @@ static void reconf_refused(struct session *s, struct session_part *p, int code, 
 
 void session_request_refused(struct session *s, uint64_t now, uint64_t id, int code, const char *text)
 {
-    if (session_refused(s, now, code, text))
+    bool message = session_message_refused(s, now, id, code, text);
+    if (session_refused(s, now, code, text) || message)
         return;
     struct subscription *sub = idmap_get(&s->requests, id);
     if (!sub) {
@@ -403,13 +410,13 @@ void session_request_refused(struct session *s, uint64_t now, uint64_t id, int c
         add_refused(s, now, sub, code, text);
 }
 
-/* Which of them is not told; what it says must be wrong in one is wrong in all. */
-void session_requests_unreadable(struct session *s, uint64_t now, int code, const char *text)
+/* Returns whether there were any. */
+static bool control_unreadable(struct session *s, uint64_t now, int code, const char *text)
 {
-    if (session_refused(s, now, code, text))
-        return;
+    bool any = s->constrain_id != 0;
     LIST_EACH_SAFE(link, &s->subs) {
         struct subscription *sub = sub_of(link);
+        any = any || sub->stage == SUB_ASKED || (sub->stage == SUB_ACTIVE && sub->request_id);
         if (sub->stage == SUB_ASKED) {
             add_refused(s, now, sub, code, text);
         } else if (sub->stage == SUB_ACTIVE && sub->request_id) {
@@ -419,6 +426,18 @@ void session_requests_unreadable(struct session *s, uint64_t now, int code, cons
     }
     if (s->constrain_id)
         constrain_refused(s, text, code);
+    return any;
+}
+
+/* Which of them is not told; what it says must be wrong in one is wrong in all. A message can do with less: what became of it will be told,
+ * unless it alone can be meant. */
+void session_requests_unreadable(struct session *s, uint64_t now, int code, const char *text)
+{
+    if (session_refused(s, now, code, text))
+        return;
+    bool messages = s->control_busy && s->control_messages;
+    if (messages || !control_unreadable(s, now, code, text))
+        session_messages_unreadable(s, now, code, text);
 }
 
 /* ---- time ---- */

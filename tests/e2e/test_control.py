@@ -11,7 +11,7 @@ import zmq
 from bridge import Client, table
 from process import wait_until
 
-NOT_YET = ["metrics", "send-message"]
+NOT_YET = ["metrics"]
 
 
 def test_every_command(world, transport):

@@ -73,6 +73,14 @@ def test_ctl_verbs(world):
     assert ctl("reconf", "s", "t", "5") == "granted max_frequency=5.0\n"
     assert ctl("constrain", "s", "50").startswith("granted max_bandwidth_kbps=50")
     assert json.loads(ctl("constrain", "s", "unlimited", "--json"))["max_bandwidth_kbps"] == "unlimited"
+    assert ctl("send-message", "s", "hello", "--sequence", "S_1", "--max-wait", "9", "--timeout", "3000") == "hello\n"
+    assert ctl("send-message", "s", "") == "ok\n" and ctl("send-message", "s", "--", "--x") == "--x\n"
+    assert json.loads(ctl("send-message", "s", "7", "--json")) == {"ok": True, "response": "7"}
+    for wrong in (("s", "fail:-5:no"), ("nobody", "x"), ("s", "x", "--sequence", "a b")):
+        ctl("send-message", *wrong, status=1)
+    for wrong in (("s",), ("s", "x", "y"), ("s", "x", "--max-wait", "0"), ("s", "x", "--count", "1")):
+        ctl("send-message", *wrong, status=64)
+    ctl("ping", "--sequence", "x", status=64)
     for words in (("start", "s", "t"), ("rebind", "s"), ("delete-table", "s", "c"), ("log-level", "info")):
         assert ctl(*words) == "ok\n"
     ctl("delete-table", "s", "c", status=1)

@@ -8,6 +8,7 @@
  *   !zN          from here on bytes come N at a time, borrowed; !y: kept after the first event of each
  *   !aMIF        adds a table in mode M (M D C R) with I items and F fields (digits, 0: unknown); !d !D removes, replaces the first
  *   !f           asks for another frequency for the first
+ *   !mStext      sends a message, in the sequence that the letter S names; S -: in none
  *   !>text       a line of the answer to a control request; !x: that answer ends
  *   +N           N ms pass; =: as many as the session wants to wait
  *   other        a line of the stream; !.text: the start of one
@@ -190,6 +191,19 @@ static void constrain(struct world *w)
     MUST(session_constrain(w->session, "50") == 0);
 }
 
+static void send_message(struct world *w, struct span text)
+{
+    struct span name = span_make(text.at, text.len ? 1 : 0);
+    struct session_message m = {.token = w->awaited + 1,
+                                .text = span_from(text, name.len),
+                                .sequence = session_is_sequence(name) ? name : SPAN_EMPTY,
+                                .max_wait_ms = text.len % 2 ? SESSION_MAX_WAIT_UNSET : text.len,
+                                .timeout_ms = 1 + text.len * 500};
+    int r = session_send_message(w->session, w->now, &m);
+    MUST(r >= 0);
+    w->awaited += r == 0;
+}
+
 static void start_table(struct world *w)
 {
     struct session_table *table = session_next_table(w->session, NULL);
@@ -278,6 +292,7 @@ static void command(struct world *w, struct span line)
     case 'f': reconf(w); break;
     case 't': start_table(w); break;
     case 'b': constrain(w); break;
+    case 'm': send_message(w, line); break;
     case '>': feed_line(w, line, true); break;
     case 'x': end_control(w); break;
     case '.': feed(w, line, false); break;

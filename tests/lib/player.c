@@ -143,6 +143,20 @@ static void put_table(struct buf *out, const struct session_table *t)
     put_reason(out, t->has_code, t->code, t->reason);
 }
 
+static void put_answer(struct buf *out, const struct session_answer *a)
+{
+    bool done = a->granted && a->response.at;
+    buf_printf(out, "answer %llu %s", (unsigned long long)a->token,
+               done         ? "done"
+               : a->granted ? "granted"
+                            : "refused");
+    put_reason(out, a->has_code, a->code, a->text);
+    if (done && a->response.len) {
+        buf_add_text(out, " : ");
+        buf_add_span(out, a->response);
+    }
+}
+
 static void put_event(struct buf *out, const struct session_event *e)
 {
     const char *name = e->table ? e->table->table->options.name : "";
@@ -156,11 +170,7 @@ static void put_event(struct buf *out, const struct session_event *e)
         buf_printf(out, "lost %s %zu %llu", name, e->item->pos, (unsigned long long)e->count);
         break;
     case SESSION_EVENT_GAP: buf_printf(out, "gap %s %zu : %s", name, e->item->pos, e->text); break;
-    case SESSION_EVENT_ANSWER:
-        buf_printf(out, "answer %llu %s", (unsigned long long)e->answer->token,
-                   e->answer->granted ? "granted" : "refused");
-        put_reason(out, e->answer->has_code, e->answer->code, e->answer->text);
-        break;
+    case SESSION_EVENT_ANSWER: put_answer(out, e->answer); break;
     case SESSION_EVENT_ODDITY: buf_printf(out, "oddity %s", e->text); break;
     }
 }
@@ -189,6 +199,8 @@ static void put_action(struct buf *out, const struct session_action *a)
     if (a->kind == SESSION_OPEN || a->kind == SESSION_CONTROL || a->kind == SESSION_FAREWELL ||
         a->kind == SESSION_HEARTBEAT)
         buf_printf(out, " %s", a->name);
+    if (a->once)
+        buf_add_text(out, " once");
     if (a->control_link)
         buf_printf(out, " at=%s", a->control_link);
     put_body(out, a->body);
@@ -273,8 +285,10 @@ static bool drain_actions(struct player *p)
 void player_drain(struct player *p)
 {
     for (int i = 0; i < 10000; i++) {
-        bool events = drain_events(p), actions = drain_actions(p);
-        if (!events && !actions) {
+        bool any = drain_events(p);
+        any = drain_actions(p) || any;
+        /* What could not be asked for is an event. */
+        if (!any && !drain_events(p)) {
             session_model_rows(&p->model);
             return;
         }

@@ -1,6 +1,7 @@
 #include "request_model.h"
 
 #include <ctype.h>
+#include <string.h>
 
 #include "must.h"
 
@@ -13,8 +14,8 @@
     "LS_session LS_op LS_table LS_id LS_schema LS_mode LS_data_adapter LS_adapter LS_selector LS_snapshot "  \
     "LS_requested_max_frequency LS_requested_buffer_size"
 
-/* Every request there is, and every parameter that it may have. What TLCP knows besides is not sent: LS_reduce_head, LS_ttl_millis, LS_ack, LS_close_socket,
- * LS_cause_code and LS_cause_message, and everything of mobile push. */
+/* Every request there is, and every parameter that it may have. What TLCP knows besides is not sent: LS_reduce_head, LS_ttl_millis, LS_ack, LS_outcome (the
+ * default is what is wanted), LS_close_socket, LS_cause_code and LS_cause_message, and everything of mobile push. */
 struct request {
     const char *name, *operation, *parameters;
 };
@@ -30,6 +31,7 @@ static const struct request tlcp_requests[] = {
     {"control", "constrain", CONTROL " LS_requested_max_bandwidth"},
     {"control", "force_rebind", CONTROL},
     {"control", "destroy", CONTROL},
+    {"msg", NULL, "LS_session LS_reqId LS_message LS_sequence LS_msg_prog LS_max_wait"},
     {"heartbeat", NULL, "LS_session"},
 };
 static const struct request text_requests[] = {
@@ -130,6 +132,34 @@ static void check_control(struct request_model *m, struct span line)
         MUST(number(line, m->text ? SPAN("LS_table") : SPAN("LS_subId")) == ++m->sub_id);
 }
 
+/* Where the last number of the line's sequence is kept; what falls to the same place for two names is checked less. */
+static uint64_t *number_place(struct request_model *m, struct span line)
+{
+    struct span name;
+    uint64_t hash = 0;
+    if (!parameter(line, SPAN("LS_sequence"), &name))
+        return &m->unordered;
+    MUST(session_is_sequence(name));
+    for (size_t i = 0; i < name.len; i++)
+        hash = hash * 31 + (unsigned char)name.at[i];
+    return &m->numbers[hash % ARRAY_LENGTH(m->numbers)];
+}
+
+/* A number is used again only in a sequence, and none is left out. */
+static void check_msg(struct request_model *m, struct span line)
+{
+    uint64_t id = number(line, SPAN("LS_reqId")), prog = number(line, SPAN("LS_msg_prog"));
+    uint64_t *last = number_place(m, line);
+    struct span value;
+    MUST(id > m->request_id);
+    m->request_id = id;
+    MUST(parameter(line, SPAN("LS_message"), &value));
+    MUST(prog >= 1 && prog <= *last + 1 && (last != &m->unordered || prog == *last + 1));
+    MUST(last != &m->unordered || !parameter(line, SPAN("LS_max_wait"), &value));
+    if (prog > *last)
+        *last = prog;
+}
+
 static void check_bind(struct request_model *m, struct span line)
 {
     struct span value;
@@ -147,7 +177,8 @@ static void check_create(struct request_model *m, struct span line)
         MUST(span_starts(line, SPAN("LS_op2=create&")));
     line = span_from(line, m->text ? strlen("LS_op2=create&") : 0);
     MUST(span_starts(line, SPAN("LS_cid=mgQkwtwdysogQz2BJ4Ji%20kOj2Bg")));
-    m->sub_id = m->recovery_from = 0;
+    m->sub_id = m->recovery_from = m->unordered = 0;
+    memset(m->numbers, 0, sizeof m->numbers);
 }
 
 static void check_line(struct request_model *m, struct span name, struct span line)
@@ -157,6 +188,8 @@ static void check_line(struct request_model *m, struct span name, struct span li
         check_create(m, line);
     else if (span_is(name, "bind_session"))
         check_bind(m, line);
+    else if (span_is(name, "msg"))
+        check_msg(m, line);
     else if (!span_is(name, "heartbeat"))
         check_control(m, line);
 }
@@ -172,13 +205,13 @@ static struct span take_line(struct span *rest)
     return line;
 }
 
-/* Only control requests are batched, and none of a batch is empty; a heartbeat on a WebSocket has a line without parameters. */
+/* Only control requests and messages are batched, and none of a batch is empty; a heartbeat on a WebSocket has a line without parameters. */
 static void check_request(struct request_model *m, struct span name, struct span lines)
 {
     if (span_is(name, "heartbeat") && !lines.len)
         return;
     check_line(m, name, take_line(&lines));
-    MUST(!lines.at || span_is(name, "control"));
+    MUST(!lines.at || span_is(name, "control") || span_is(name, "msg"));
     while (lines.at)
         check_line(m, name, take_line(&lines));
 }

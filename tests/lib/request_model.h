@@ -11,6 +11,7 @@ struct request_model {
     bool text;       /* the last action was in text mode */
     uint64_t sub_id; /* the last LS_subId or LS_table of an add: 1, 2, … in each session on the server */
     uint64_t recovery_from; /* the last LS_recovery_from: what we have never gets less within a session */
+    uint64_t unordered, numbers[64]; /* the last LS_msg_prog, by sequence */
 };
 
 /* Aborts where A asks for something else. */

@@ -305,7 +305,7 @@ void session_model_event(struct session_model *m, const struct session_event *e)
     case SESSION_EVENT_LOST:
     case SESSION_EVENT_GAP: on_item(m, e); break;
     case SESSION_EVENT_ANSWER:
-        MUST(e->answer->token && e->answer->text[0]);
+        MUST(e->answer->token && !e->answer->text[0] == (e->answer->response.at != NULL));
         m->answers++;
         break;
     case SESSION_EVENT_ODDITY: MUST(e->text[0]); break;

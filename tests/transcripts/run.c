@@ -145,6 +145,31 @@ static bool keyword(struct span w, const char *name, struct span *ret)
     return true;
 }
 
+static int hex(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *found = c ? strchr(digits, c | 0x20) : NULL;
+    return found ? (int)(found - digits) : 0;
+}
+
+/* \r \n \\ and \xHH. */
+static void unescape(struct buf *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text != '\\' || !text[1]) {
+            buf_add_char(out, *text);
+            continue;
+        }
+        text++;
+        if (*text == 'x' && text[1] && text[2]) {
+            buf_add_char(out, (char)(hex(text[1]) << 4 | hex(text[2])));
+            text += 2;
+        } else {
+            buf_add_char(out, *text == 'r' ? '\r' : *text == 'n' ? '\n' : *text);
+        }
+    }
+}
+
 /* ---- what was expected ---- */
 
 static void show_rest(const char *kind, const struct player_lines *l, size_t at)
@@ -372,6 +397,35 @@ static void do_constrain(struct run *r, struct span rest)
     session_constrain(r->player.session, bandwidth);
 }
 
+/* TOKEN [sequence=S] [max_wait=MS] [timeout=MS] [pad=N] : TEXT */
+static void do_send(struct run *r, struct span rest)
+{
+    struct session_message m = {.token = need_number(r, need_word(r, &rest)),
+                                .max_wait_ms = SESSION_MAX_WAIT_UNSET,
+                                .timeout_ms = r->options.connect_ms};
+    AUTO_BUF struct buf text = BUF_INIT(SIZE_MAX / 2);
+    struct span w, value;
+    uint64_t pad = 0;
+    while (word(&rest, &w) && !span_is(w, ":"))
+        if (keyword(w, "sequence", &value))
+            m.sequence = value;
+        else if (keyword(w, "max_wait", &value))
+            m.max_wait_ms = need_number(r, value);
+        else if (keyword(w, "timeout", &value))
+            m.timeout_ms = need_number(r, value);
+        else if (keyword(w, "pad", &value))
+            pad = need_number(r, value);
+        else
+            fail(r, "'%.*s' is nothing a message has", SPAN_ARG(w));
+    AUTO_FREE char *written = span_dup(rest);
+    unescape(&text, written);
+    while (pad--)
+        buf_add_char(&text, 'x');
+    m.text = buf_span(&text);
+    if (session_send_message(r->player.session, r->player.now, &m) != 0)
+        fail(r, "it is not taken");
+}
+
 static void do_start_table(struct run *r, struct span rest)
 {
     struct session_table *t = need_table(r, &rest);
@@ -455,9 +509,19 @@ static void do_counter(struct run *r, struct span rest)
     const struct {
         const char *name;
         uint64_t value;
-    } counters[] = {{"lines", c->lines},           {"updates", c->updates},   {"sessions", c->sessions},
-                    {"recoveries", c->recoveries}, {"rebinds", c->rebinds},   {"polls", c->polls},
-                    {"bytes", c->bytes},           {"oddities", c->oddities}, {"faults", c->faults}};
+    } counters[] = {{"lines", c->lines},
+                    {"updates", c->updates},
+                    {"sessions", c->sessions},
+                    {"recoveries", c->recoveries},
+                    {"rebinds", c->rebinds},
+                    {"polls", c->polls},
+                    {"bytes", c->bytes},
+                    {"oddities", c->oddities},
+                    {"faults", c->faults},
+                    {"upstream_sent", c->upstream_sent},
+                    {"upstream_done", c->upstream_done},
+                    {"upstream_failed", c->upstream_failed},
+                    {"upstream_late", c->upstream_late}};
     uint64_t want = need_number(r, rest);
     for (size_t i = 0; i < ARRAY_LENGTH(counters); i++)
         if (span_is(name, counters[i].name)) {
@@ -500,31 +564,6 @@ static void do_deadline(struct run *r, struct span rest)
 
 /* ---- what the server says ---- */
 
-static int hex(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *found = c ? strchr(digits, c | 0x20) : NULL;
-    return found ? (int)(found - digits) : 0;
-}
-
-/* \r \n \\ and \xHH. */
-static void unescape(struct buf *out, const char *text)
-{
-    for (; *text; text++) {
-        if (*text != '\\' || !text[1]) {
-            buf_add_char(out, *text);
-            continue;
-        }
-        text++;
-        if (*text == 'x' && text[1] && text[2]) {
-            buf_add_char(out, (char)(hex(text[1]) << 4 | hex(text[2])));
-            text += 2;
-        } else {
-            buf_add_char(out, *text == 'r' ? '\r' : *text == 'n' ? '\n' : *text);
-        }
-    }
-}
-
 /* "< line", "<" (an empty one), "<+ piece without an end"; the same after "c". */
 static bool server_line(const char *text, bool control, struct buf *out)
 {
@@ -566,6 +605,7 @@ static const struct {
     {"remove", do_remove},
     {"reconf", do_reconf},
     {"await", do_await},
+    {"send", do_send},
     {"constrain", do_constrain},
     {"start-table", do_start_table},
     {"stale", do_stale},
@@ -585,8 +625,8 @@ static const struct {
 
 static bool about_tables(const struct run *r, size_t at)
 {
-    static const char *const names[] = {"table ",       "remove ", "reconf ",
-                                        "start-table ", "await ",  "constrain "};
+    static const char *const names[] = {"table ", "remove ",    "reconf ", "start-table ",
+                                        "await ", "constrain ", "send "};
     for (size_t i = 0; i < ARRAY_LENGTH(names) && at < r->script->n; i++)
         if (strncmp(r->script->at[at].text, names[i], strlen(names[i])) == 0)
             return true;

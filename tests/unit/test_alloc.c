@@ -99,7 +99,7 @@ static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *form
 
 /* ---- the world: a server, its session, and what consumers must see ---- */
 
-enum { TABLES = 5, ITEMS = 2, LOG_MAX = 400, PENDING_MAX = 60 };
+enum { TABLES = 5, ITEMS = 2, LOG_MAX = 400, PENDING_MAX = 60, TOKENS_MAX = 64 };
 
 struct expected {
     char row[80];
@@ -127,6 +127,8 @@ struct world {
     uint64_t now;
     bool bound; /* as the session reports it */
     bool held;
+    uint64_t tokens;       /* messages that were taken */
+    bool told[TOKENS_MAX]; /* their answers */
 
     /* the server */
     bool exists, streaming, polling, forgets;
@@ -289,11 +291,30 @@ static void server_control(struct world *w, char *line, struct buf *answers)
     }
 }
 
+/* Every third is refused, another third fails. */
+static void server_message(struct world *w, char *line, struct buf *answers)
+{
+    long id = parameter(line, "LS_reqId="), prog = parameter(line, "LS_msg_prog=");
+    const char *sequence = strstr(line, "LS_sequence=") ? "S" : "*";
+    if (!w->exists)
+        buf_printf(answers, "REQERR,%ld,20,Session not found\r\n", id);
+    else if (++w->serial % 3 == 0)
+        buf_printf(answers, "REQERR,%ld,-5,No\r\n", id);
+    else
+        buf_printf(answers, "REQOK,%ld\r\n", id);
+    if (w->exists && w->serial % 3 == 1)
+        server_says(w, "MSGFAIL,%s,%ld,-6,Failed", sequence, prog);
+    else if (w->exists && w->serial % 3 == 2)
+        server_says(w, "MSGDONE,%s,%ld,A%%20long%%20response%%20to%%20number%%20%ld", sequence, prog, prog);
+}
+
 static void each_line(struct world *w, char *lines, struct buf *answers)
 {
     for (char *rest = lines, *line; (line = strsep(&rest, "\n"));)
         if (strstr(line, "LS_op="))
             server_control(w, line, answers);
+        else if (strstr(line, "LS_message="))
+            server_message(w, line, answers);
 }
 
 /* The rows that were not delivered: their item had no messages, or a gap said so. */
@@ -415,6 +436,15 @@ static void on_update(struct feed *f, const struct session_event *e)
     memmove(&f->pending[0], &f->pending[1], --f->n * sizeof f->pending[0]);
 }
 
+static void on_answer(struct world *w, const struct session_answer *a)
+{
+    if (a->token == 0 || a->token > w->tokens || w->told[a->token])
+        die("an answer to nobody");
+    if (a->granted && !span_starts(a->response, SPAN("A long response to number ")))
+        die("half a response");
+    w->told[a->token] = true;
+}
+
 static void on_event(struct world *w, const struct session_event *e)
 {
     struct feed *f = NULL;
@@ -428,6 +458,8 @@ static void on_event(struct world *w, const struct session_event *e)
         die("a gap where nothing was");
     else if (e->kind == SESSION_EVENT_GAP)
         f->n = 0;
+    else if (e->kind == SESSION_EVENT_ANSWER)
+        on_answer(w, e->answer);
     if (f)
         f->had_messages = e->kind != SESSION_EVENT_GAP;
 }
@@ -608,12 +640,20 @@ static void begin(struct world *w, bool websocket)
         die("no session");
 }
 
+static void check_told(const struct world *w)
+{
+    for (uint64_t token = 1; token <= w->tokens; token++)
+        if (!w->told[token])
+            die("message %llu is not answered", (unsigned long long)token);
+}
+
 static void end(struct world *w)
 {
     IN_SESSION(session_stop(w->session, w->now, "end", "session disconnected"));
     while (step(w))
         ;
     check_given_up(w);
+    check_told(w);
     IN_SESSION(session_free(w->session));
     server_forget(w);
     buf_done(&w->stream);
@@ -630,6 +670,24 @@ static void replace_table(struct world *w)
     settle(w);
 }
 
+static void send_messages(struct world *w, int n)
+{
+    for (int i = 0; i < n; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "message %d", i);
+        struct session_message m = {.token = w->tokens + 1,
+                                    .text = span_of(text),
+                                    .sequence = i % 2 ? SPAN("S") : SPAN_EMPTY,
+                                    .max_wait_ms = SESSION_MAX_WAIT_UNSET,
+                                    .timeout_ms = 9000};
+        int r;
+        IN_SESSION(r = session_send_message(w->session, w->now, &m));
+        if (r > 0 || m.token == TOKENS_MAX)
+            die("too many messages");
+        w->tokens += r == 0;
+    }
+}
+
 static void story(struct world *w)
 {
     for (int t = 0; t < TABLES - 1; t++)
@@ -637,12 +695,15 @@ static void story(struct world *w)
     IN_SESSION(session_start(w->session, w->now));
     settle(w);
     updates(w, 20);
+    send_messages(w, 8);
     settle(w);
     if (w->streaming)
         buf_add_text(&w->stream, "HELLO,you\r\nLOOP,0\r\n");
     w->streaming = false;
     settle(w);
     updates(w, 10);
+    send_messages(w, 4);
+    take_actions(w);
     cut(w);
     add_table(w, 4);
     settle(w);
@@ -655,12 +716,15 @@ static void story(struct world *w)
     settle(w);
     w->forgets = true;
     updates(w, 10);
+    send_messages(w, 4);
+    take_actions(w);
     cut(w);
     updates(w, 10);
     settle(w);
     replace_table(w);
     updates(w, 10);
     settle(w);
+    send_messages(w, 4);
 }
 
 static uint64_t play(bool websocket, uint64_t fail_from, uint64_t fail_n)

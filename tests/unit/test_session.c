@@ -1,7 +1,9 @@
 /* proto/session: what transcripts cannot say: many seeds, huge input, and the functions around the events. */
 #include <check.h>
+#include <stdio.h>
 
 #include "../lib/player.h"
+#include "proto/session_internal.h"
 
 static void bound(struct player *p, uint64_t seed)
 {
@@ -263,6 +265,113 @@ START_TEST(replaces)
 }
 END_TEST
 
+/* ---- messages to the server ---- */
+
+static int send_message(struct player *p, uint64_t token, const char *sequence, size_t bytes)
+{
+    char *text = calloc(1, bytes + 1);
+    memset(text, 'x', bytes);
+    struct session_message m = {.token = token,
+                                .text = span_make(text, bytes),
+                                .sequence = span_of(sequence),
+                                .max_wait_ms = SESSION_MAX_WAIT_UNSET,
+                                .timeout_ms = 1000};
+    int r = session_send_message(p->session, p->now, &m);
+    free(text);
+    return r;
+}
+
+/* What waits is bounded, whether it was sent or not, and room is made by every answer. */
+START_TEST(messages_bounded)
+{
+    struct player p;
+    struct session_options options = player_defaults();
+    player_init(&p, &options);
+    session_start(p.session, p.now);
+    for (uint64_t i = 1; i <= SESSION_MESSAGES_MAX; i++)
+        ck_assert_int_eq(send_message(&p, i, i % 2 ? "A" : NULL, 1), 0);
+    ck_assert_int_eq(send_message(&p, 9999, NULL, 1), SESSION_MESSAGES_FULL);
+    p.now += 1000;
+    session_tick(p.session, p.now);
+    player_drain(&p);
+    unsigned answers = 0;
+    for (size_t i = 0; i < p.events.n; i++)
+        answers += strncmp(p.events.at[i], "answer ", 7) == 0;
+    ck_assert_uint_eq(answers, SESSION_MESSAGES_MAX);
+    ck_assert_uint_eq(p.session->n_sequences, 0);
+    ck_assert_int_eq(send_message(&p, 1, NULL, SESSION_MESSAGES_BYTES_MAX / 2), 0);
+    ck_assert_int_eq(send_message(&p, 2, "A", SESSION_MESSAGES_BYTES_MAX / 2 + 1), SESSION_MESSAGES_FULL);
+    ck_assert_uint_eq(p.session->n_sequences, 0);
+    ck_assert_int_eq(send_message(&p, 2, "A", SESSION_MESSAGES_BYTES_MAX / 2), 0);
+    ck_assert_int_eq(send_message(&p, 3, "A", 0), 0);
+    ck_assert_int_eq(send_message(&p, 4, "A", 1), SESSION_MESSAGES_FULL);
+    /* Freed with messages that wait. */
+    player_done(&p);
+}
+END_TEST
+
+/* The server counts for every name, as long as the session lives. */
+START_TEST(sequences_bounded)
+{
+    struct player p;
+    char name[16], accepted[32], answer[64];
+    bound(&p, 0);
+    for (int i = 0; i < SESSION_SEQUENCES_MAX; i++) {
+        snprintf(name, sizeof name, "s%d", i);
+        ck_assert_int_eq(send_message(&p, 1, name, 1), 0);
+        player_drain(&p);
+        snprintf(answer, sizeof answer, "MSGDONE,s%d,1,\r\n", i);
+        snprintf(accepted, sizeof accepted, "REQOK,%d\r\n", i + 1);
+        player_feed_control(&p, span_of(accepted), 0);
+        session_control_closed(p.session, p.now);
+        player_feed(&p, span_of(answer), 0);
+    }
+    ck_assert_uint_eq(session_counters(p.session)->upstream_done, SESSION_SEQUENCES_MAX);
+    ck_assert_int_eq(send_message(&p, 1, "another", 1), SESSION_SEQUENCES_FULL);
+    ck_assert_int_eq(send_message(&p, 1, "s7", 1), 0);
+    session_stop(p.session, p.now, "enough", "session disconnected");
+    player_drain(&p);
+    ck_assert_uint_eq(p.session->n_sequences, 0);
+    player_done(&p);
+}
+END_TEST
+
+START_TEST(sequence_names)
+{
+    static const char *const good[] = {"a", "0", "_", "CHAT_1", "UNORDERED_MESSAGES_", "unordered_messages"};
+    static const char *const bad[] = {"", " ", "a b", "a-b", "é", "a\n", "*", "UNORDERED_MESSAGES"};
+    char long_name[SESSION_SEQUENCE_BYTES_MAX + 2];
+    memset(long_name, 'a', sizeof long_name);
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
+        ck_assert(session_is_sequence(span_of(good[i])));
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        ck_assert(!session_is_sequence(span_of(bad[i])));
+    ck_assert(session_is_sequence(span_make(long_name, SESSION_SEQUENCE_BYTES_MAX)));
+    ck_assert(!session_is_sequence(span_make(long_name, SESSION_SEQUENCE_BYTES_MAX + 1)));
+    ck_assert(!session_is_sequence(span_make("a\0b", 3)));
+}
+END_TEST
+
+/* A response may be as long as a line. */
+START_TEST(long_response)
+{
+    struct player p;
+    bound(&p, 0);
+    AUTO_BUF struct buf line = BUF_INIT(SIZE_MAX / 2);
+    buf_add_text(&line, "MSGDONE,*,1,");
+    for (int i = 0; i < 1 << 20; i++)
+        buf_add_text(&line, "%0a");
+    buf_add_text(&line, "\r\n");
+    ck_assert_int_eq(send_message(&p, 7, NULL, 1), 0);
+    player_drain(&p);
+    player_forget(&p);
+    player_feed(&p, buf_span(&line), 0);
+    ck_assert_uint_eq(p.events.n, 1);
+    ck_assert_uint_eq(strlen(p.events.at[0]), strlen("answer 7 done : ") + (1 << 20));
+    player_done(&p);
+}
+END_TEST
+
 START_TEST(names)
 {
     ck_assert_str_eq(session_state_name(SESSION_DISCONNECTED), "disconnected");
@@ -286,6 +395,10 @@ int main(void)
     tcase_add_test(c, terms);
     tcase_add_test(c, tables_in_order);
     tcase_add_test(c, replaces);
+    tcase_add_test(c, messages_bounded);
+    tcase_add_test(c, sequences_bounded);
+    tcase_add_test(c, sequence_names);
+    tcase_add_test(c, long_response);
     tcase_add_test(c, names);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
