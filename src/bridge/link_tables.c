@@ -139,6 +139,10 @@ int link_add_table(struct link *l, const struct conf_table *conf)
         return r;
     }
     feed_table_attach(ft, t->table);
+    if (conf->split_on_error && session_split_on_error(t, (const char *const *)conf->items.at) < 0) {
+        session_remove_table(l->session, clock_loop_ms(l->env->event), t, true);
+        return -ENOMEM;
+    }
     if (conf->silent)
         session_silence_table(l->session, t);
     session_set_stale(l->session, clock_loop_ms(l->env->event), t, (uint64_t)conf->stale_ms);
@@ -287,6 +291,23 @@ int link_change_table(struct link *l, const struct conf_table *conf, unsigned ch
 
 /* ---- what is told ---- */
 
+static void add_failed_items(const struct session_table *t, struct buf *json)
+{
+    bool any = false;
+    for (size_t pos = 1; t->item_names && pos <= t->table->options.n_items; pos++) {
+        if (!session_item_is_failed(t, pos))
+            continue;
+        if (!any) {
+            json_name(json, "failed_items");
+            json_open(json, '[');
+        }
+        any = true;
+        json_value_text(json, span_of(t->item_names[pos - 1]));
+    }
+    if (any)
+        json_close(json, ']');
+}
+
 static void add_table_state(const struct session_table *t, struct buf *json)
 {
     const struct table *table = t->table;
@@ -299,20 +320,38 @@ static void add_table_state(const struct session_table *t, struct buf *json)
         json_text(json, "reason", t->reason);
     if (t->max_frequency[0])
         json_text(json, "max_frequency", t->max_frequency);
+    add_failed_items(t, json);
+}
+
+/* ", items: a, b" of those that failed, as many as have room. */
+static const char *failed_items_text(const struct session_table *t, char *text, size_t size)
+{
+    size_t n = 0;
+    text[0] = '\0';
+    for (size_t pos = 1; t->item_names && pos <= t->table->options.n_items && n < size; pos++)
+        if (session_item_is_failed(t, pos))
+            n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "; items: ", t->item_names[pos - 1]);
+    return text;
 }
 
 static void log_table(struct link *l, const struct session_table *t)
 {
     const char *name = t->table->options.name;
+    char items[200];
+    failed_items_text(t, items, sizeof items);
     if (t->state == SESSION_TABLE_FAILED && t->has_code)
-        log_line(l->env->log, LOG_WARNING, l->name, name, "failed: %s (code %d)", t->reason, t->code);
+        log_line(l->env->log, LOG_WARNING, l->name, name, "failed: %s (code %d)%s", t->reason, t->code,
+                 items);
     else if (t->state == SESSION_TABLE_FAILED)
-        log_line(l->env->log, LOG_WARNING, l->name, name, "failed: %s", t->reason);
+        log_line(l->env->log, LOG_WARNING, l->name, name, "failed: %s%s", t->reason, items);
     else if (t->state == SESSION_TABLE_STALE)
         log_line(l->env->log, LOG_WARNING, l->name, name, "stale: %s", t->reason);
     else if (t->has_code)
-        log_line(l->env->log, LOG_WARNING, l->name, name, "%s; the server refused: %s (code %d)",
-                 session_table_state_name(t->state), t->reason, t->code);
+        log_line(l->env->log, LOG_WARNING, l->name, name, "%s; the server refused: %s (code %d)%s",
+                 session_table_state_name(t->state), t->reason, t->code, items);
+    else if (items[0])
+        log_line(l->env->log, LOG_WARNING, l->name, name, "%s; failed: %s%s",
+                 session_table_state_name(t->state), t->reason, items);
     else
         log_line(l->env->log, LOG_INFO, l->name, name, "%s%s%s", session_table_state_name(t->state),
                  t->max_frequency[0] ? ", max_frequency " : "", t->max_frequency);

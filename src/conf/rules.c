@@ -257,8 +257,8 @@ void rules_table(struct conf_build *b, const struct conf_scope *scope, const str
     rule_second_level(&r);
     rule_types(&r);
     rule_key(&r);
-    if (t->split_on_error && given(node, "group"))
-        RULE_FAULT(&r, "split_on_error", "expected false with group: only items can be tried one by one");
+    if (t->split_on_error && given(node, "group") && !given(node, "items"))
+        RULE_FAULT(&r, "split_on_error", "expected items as well, to be tried one by one, found group alone");
 }
 
 /* A name that an earlier sibling has. */

@@ -156,7 +156,7 @@ static const struct conf_row table_rows[] = {
     ROW(NUMBER, max_frequency, .choices = frequencies, UP_TO(1000000000), .preset = "unlimited",
         .change = CONF_CHANGE_RECONF),
     ROW(BOOL, silent, .preset = "false"),
-    ROW(BOOL, split_on_error, .preset = "false", NOT_YET),
+    ROW(BOOL, split_on_error, .preset = "false"),
     MS(retry_failed_ms, 0, "60000"),
     MS(stale_ms, 0, "0", LIVE),
     ROW(STRING, key_field),

@@ -46,6 +46,15 @@ void cells_add_age(struct grid *g, struct json_object *object, const char *key, 
     grid_add(g, since_us > 0 ? buf_span(&text) : SPAN("-"));
 }
 
+/* BEFORE and the texts of LIST, with commas between; nothing of an empty one. */
+static void add_words(struct buf *out, const char *before, struct json_object *list)
+{
+    for (size_t i = 0; i < reply_length(list); i++) {
+        buf_add_text(out, i ? ", " : before);
+        text_add_plain(out, span_of(json_object_get_string(json_object_array_get_idx(list, i))));
+    }
+}
+
 void cells_add_reason(struct buf *out, struct json_object *object, const char *name_key, bool retry)
 {
     struct json_object *reason = reply_get(object, "reason"), *code = reply_get(object, "code");
@@ -64,6 +73,7 @@ void cells_add_reason(struct buf *out, struct json_object *object, const char *n
         reply_add_value(out, code);
         buf_add_char(out, ')');
     }
+    add_words(out, "; items: ", reply_get(object, "failed_items"));
     if (retry_ms >= 0)
         buf_printf(out, "%s retry in %.1f s", reason || code ? "," : "", (double)retry_ms / 1000);
     buf_add_char(out, '\n');

@@ -9,7 +9,8 @@ struct line_reader {
     struct buf kept;   /* the input after line_keep() */
     bool carried;      /* the last line returned was the carry: empty it first */
     bool again;        /* return the carry once more */
-    size_t last_len;   /* bytes of the input that the last line was, with its end; 0: none that could be given again */
+    size_t
+        last_len; /* bytes of the input that the last line was, with its end; 0: none that could be given again */
 };
 
 /* Conditions of line_next(). */

@@ -150,9 +150,20 @@ enum session_table_state {
     SESSION_TABLE_DELETED
 };
 
-/* What has a subscription of its own: a table as a whole. proto/session's own. */
+/* Of an item of a table that is asked for item by item. */
+enum session_part_state {
+    PART_OPEN, /* asked for, or to be */
+    PART_ACTIVE,
+    PART_FAILED,
+    PART_WAITS, /* for another try: the server has trouble */
+};
+
+/* What has a subscription of its own: a table as a whole, or one of its items. proto/session's own. */
 struct session_part {
     struct session_table *table;
+    size_t item; /* the table's, 1-based, that is item 1 of the subscription; 0: the table as a whole */
+    enum session_part_state state;
+    bool failed;              /* an item that is to be named as such */
     struct subscription *sub; /* NULL: not asked for in this session */
     struct list ask_link;     /* in session_table.asking, while an add or a reconf of it is to be sent */
     struct timer retry;       /* when it is asked for again */
@@ -164,6 +175,18 @@ struct session_part {
         PART_START_WANTED,
         PART_START_ASKED
     } start; /* text mode, of what was added silently */
+};
+
+/* The items of a table whose group was refused. proto/session's own. */
+struct session_split {
+    size_t n_open, n_active, n_waiting; /* parts in these states */
+    size_t n_failed;
+    bool untold; /* who failed, or why */
+    bool has_code;
+    int code; /* of the last refusal, while there is one */
+    char reason[LIMIT_REASON_BYTES];
+    size_t n;
+    struct session_part parts[]; /* one for each item */
 };
 
 /* One table in a session; fields are read-only outside proto/. */
@@ -180,7 +203,10 @@ struct session_table {
     /* proto/session's own */
     struct list link, pending_link;
     struct session_part whole;
-    struct list asking; /* parts of which something is to be asked */
+    char **
+        item_names; /* owned, options.n_items of them: what to ask for when the group is refused; NULL: nothing */
+    struct session_split *split; /* owned; NULL: the table is asked for as a whole */
+    struct list asking;          /* parts of which something is to be asked */
     uint64_t retry_failed_ms;
     uint64_t stale_ms, heard_at;  /* 0: never stale; when something came for it last */
     size_t reconfs;               /* parts whose reconf is wanted or asked */
@@ -241,10 +267,15 @@ int session_add_table(struct session *s, uint64_t now, const struct table_option
                       const struct table_hooks *hooks, uint64_t retry_failed_ms, void *user,
                       struct session_table **ret);
 
+/* If the server refuses its group, its items are asked for one by one: by NAMES, as many as the options' n_items; copied. Returns 0 or -ENOMEM. */
+int session_split_on_error(struct session_table *t, const char *const *names);
+/* Whether the item at POS (1-based) was then refused by itself. */
+bool session_item_is_failed(const struct session_table *t, size_t pos);
+
 /* Right after it was added: it is not subscribed, in no session, before session_start_table(). */
 void session_silence_table(struct session *s, struct session_table *t);
 
-/* A silent table is subscribed from now on; a failed one, and one that waits for another try, is asked for at once. Others: nothing. */
+/* A silent table is subscribed from now on; a failed one, one that waits for another try, and items that failed, are asked for at once. Others: nothing. */
 void session_start_table(struct session *s, struct session_table *t);
 
 /* Deletes it: from the server, with a gap, and then SESSION_TABLE_DELETED. REPLACED: it makes room for another of its name. */

@@ -250,8 +250,8 @@ uint64_t session_asks_deadline(const struct session *s);
 bool session_answers_wait(const struct session *s);
 
 /* ---- session_parts.c ---- */
-/* P, zeroed memory, becomes a part of T. Returns 0 or -ENOMEM. */
-int session_part_init(struct session *s, struct session_part *p, struct session_table *t);
+/* P, zeroed memory, becomes a part of T: item ITEM, or with 0 the whole. Timers for it must be reserved. */
+void session_part_init(struct session *s, struct session_part *p, struct session_table *t, size_t item);
 /* Its subscription is released, nothing of it is asked any more. P may be freed then. */
 void session_part_done(struct session *s, struct session_part *p);
 /* An add or a reconf of it is to be sent. */
@@ -311,6 +311,23 @@ void session_messages_tick(struct session *s, uint64_t now);
 uint64_t session_messages_deadline(const struct session *s);
 bool session_next_outcome(struct session *s, struct session_event *ret);
 
+/* ---- session_split.c: T is split, P one of its items ---- */
+/* The whole of T was refused: its items are asked for one by one. Returns 0 or -ENOMEM: nothing changed. */
+int session_split(struct session *s, uint64_t now, struct session_table *t, const char *reason,
+                  const int *code);
+/* Back to the whole; also of a table that is not split. */
+void session_unsplit(struct session *s, struct session_table *t);
+/* What session_part_active(), _fail() and _again() do for an item. */
+void session_split_active(struct session *s, struct session_part *p);
+void session_split_failed(struct session *s, uint64_t now, struct session_part *p, const char *gap_reason,
+                          const char *reason, const int *code);
+void session_split_waits(struct session *s, struct session_part *p, const char *reason, const int *code);
+/* It is asked for again; its answer is late. */
+void session_split_open(struct session *s, struct session_part *p);
+void session_split_late(struct session *s, struct session_part *p);
+/* What failed is asked for again; ALL: what waits for another try, too. */
+void session_split_again(struct session *s, struct session_table *t, bool all);
+
 /* ---- session_tables.c ---- */
 void session_table_set(struct session *s, struct session_table *t, enum session_table_state state,
                        const char *reason, const int *code);
@@ -326,6 +343,11 @@ void session_part_again(struct session *s, uint64_t now, struct session_part *p,
                         const int *code);
 /* Its retry is due. */
 void session_part_retry(struct session *s, struct session_part *p);
+/* The whole group was refused, too: it may be split. */
+void session_part_refused(struct session *s, uint64_t now, struct session_part *p, const char *reason,
+                          const int *code);
+/* Of one item alone. */
+void session_item_gap(struct session *s, struct session_table *t, size_t pos, const char *reason);
 void session_table_gap(struct session *s, struct session_table *t, const char *reason);
 /* The session is gone: every table is void and pending, every LS_subId forgotten. */
 void session_void_tables(struct session *s, const char *reason);

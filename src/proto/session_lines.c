@@ -285,6 +285,16 @@ static void begun(struct session *s, uint64_t now, struct subscription *sub, int
     }
 }
 
+static int begin(const struct session_part *p, const struct tlcp_message *m, const char **ret_why)
+{
+    bool command = m->tag == TLCP_SUBCMD;
+    struct table_counts counts = {m->sub.items, m->sub.fields, command ? m->sub.key_field : 0,
+                                  command ? m->sub.command_field : 0};
+    struct table *t = p->table->table;
+    return p->item ? table_begin_item(t, p->item, p->table->split->n_active, &counts, ret_why)
+                   : table_begin(t, &counts, ret_why);
+}
+
 static void on_subok(struct session *s, uint64_t now, struct subscription *sub, const struct tlcp_message *m,
                      struct span line)
 {
@@ -295,17 +305,18 @@ static void on_subok(struct session *s, uint64_t now, struct subscription *sub, 
         session_oddity(s, &s->odd_tags[m->tag], "a table subscribed twice", line);
         return;
     }
-    bool command = m->tag == TLCP_SUBCMD;
     const char *why = NULL;
-    int r = table_begin(p->table->table, m->sub.items, m->sub.fields, command ? m->sub.key_field : 0,
-                        command ? m->sub.command_field : 0, &why);
+    int r = begin(p, m, &why);
     begun(s, now, sub, r, why);
 }
 
 void session_sub_confirm(struct session *s, uint64_t now, struct subscription *sub)
 {
+    const struct session_part *p = sub->part;
+    struct table *t = p->table->table;
     const char *why = NULL;
-    int r = table_begin_untold(sub->part->table->table, &why);
+    int r = p->item ? table_begin_untold_item(t, p->item, p->table->split->n_active, &why)
+                    : table_begin_untold(t, &why);
     begun(s, now, sub, r, why);
 }
 
@@ -355,10 +366,19 @@ static void on_unsub(struct session *s, uint64_t now, struct subscription *sub)
         session_part_fail(s, now, p, "unsubscribed by the server", "unsubscribed by the server", NULL);
 }
 
-static bool on_item_message(struct session *s, uint64_t now, struct session_table *t,
+/* The number, in its table, of item ITEM of a part's subscription; 0: it has no such one. */
+static uint64_t item_number(const struct session_part *p, uint64_t item)
+{
+    if (!p->item)
+        return item;
+    return item == 1 ? p->item : 0;
+}
+
+static bool on_item_message(struct session *s, uint64_t now, const struct session_part *p,
                             const struct tlcp_message *m, struct session_event *ret)
 {
-    struct item *item = table_item(t->table, m->item.item);
+    struct session_table *t = p->table;
+    struct item *item = table_item(t->table, item_number(p, m->item.item));
     if (!item) {
         session_break(s, now, "an item that the table does not have");
         return false;
@@ -377,11 +397,12 @@ static bool on_item_message(struct session *s, uint64_t now, struct session_tabl
     return true;
 }
 
-static bool on_update(struct session *s, uint64_t now, struct session_table *t, const struct tlcp_message *m,
-                      struct session_event *ret)
+static bool on_update(struct session *s, uint64_t now, const struct session_part *p,
+                      const struct tlcp_message *m, struct session_event *ret)
 {
+    struct session_table *t = p->table;
     const char *why = "out of memory";
-    int r = table_apply(t->table, m->item.item, m->rest, &ret->update, &why);
+    int r = table_apply(t->table, item_number(p, m->item.item), m->rest, &ret->update, &why);
     if (r != 0) {
         char reason[LIMIT_REASON_BYTES];
         snprintf(reason, sizeof reason, "table %s: %s", t->table->options.name, why);
@@ -422,7 +443,7 @@ static bool data_confirms(struct session *s, uint64_t now, struct subscription *
     struct table *t = sub->part->table->table;
     const char *why = "out of memory";
     size_t fields = m->tag == TLCP_U && !t->told_fields ? delta_text_count(m->rest) : 0;
-    if (table_meet(t, m->item.item, fields, &why) == 0)
+    if (table_meet(t, item_number(sub->part, m->item.item), fields, &why) == 0)
         return true;
     session_break(s, now, why);
     return false;
@@ -467,8 +488,8 @@ static bool on_data(struct session *s, uint64_t now, const struct tlcp_message *
         return false;
     session_table_heard(s, now, p->table);
     if (m->tag == TLCP_U)
-        return on_update(s, now, p->table, m, ret);
-    return on_item_message(s, now, p->table, m, ret);
+        return on_update(s, now, p, m, ret);
+    return on_item_message(s, now, p, m, ret);
 }
 
 static void on_outcome(struct session *s, const struct tlcp_message *m)

@@ -5,15 +5,13 @@
 
 /* ---- parts ---- */
 
-int session_part_init(struct session *s, struct session_part *p, struct session_table *t)
+void session_part_init(struct session *s, struct session_part *p, struct session_table *t, size_t item)
 {
-    if (timers_reserve(&s->retries, s->n_parts + 1) < 0)
-        return -ENOMEM;
     s->n_parts++;
     p->table = t;
+    p->item = item;
     p->retry = (struct timer)TIMER_INIT;
     list_init(&p->ask_link);
-    return 0;
 }
 
 void session_part_done(struct session *s, struct session_part *p)

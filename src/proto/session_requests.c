@@ -52,13 +52,14 @@ static const char *adapter_parameter(const struct session *s)
 }
 
 static void build_add(struct session *s, struct buf *out, uint64_t id, uint64_t sub_id,
-                      const struct session_table *t)
+                      const struct session_part *p)
 {
+    const struct session_table *t = p->table;
     const struct table_options *o = &t->table->options;
     begin_request(s, out, id, t->state == SESSION_TABLE_SILENT ? "add_silent" : "add");
     tlcp_param_u64(out, s->dialect->sub_id, sub_id);
     tlcp_param_text(out, "LS_mode", table_mode_name(o->mode));
-    tlcp_param_text(out, s->dialect->group, o->group);
+    tlcp_param_text(out, s->dialect->group, p->item ? t->item_names[p->item - 1] : o->group);
     tlcp_param_text(out, "LS_schema", o->schema);
     tlcp_param_text(out, adapter_parameter(s), o->data_adapter);
     tlcp_param_text(out, "LS_selector", o->selector);
@@ -112,7 +113,7 @@ static int ask_add(struct session *s, uint64_t now, struct session_part *p, stru
     struct subscription *sub;
     if (s->by_id.count >= LIMIT_SUBSCRIPTIONS)
         return -ENOBUFS;
-    build_add(s, line, s->last_request_id + 1, s->last_sub_id + 1, p->table);
+    build_add(s, line, s->last_request_id + 1, s->last_sub_id + 1, p);
     int r = session_append_request(s, line, &too_long);
     if (r == 0 && too_long)
         return ask_add_failed(s, now, p), 0;
@@ -362,7 +363,7 @@ static void add_refused(struct session *s, uint64_t now, struct subscription *su
     if (errcode_request(code) == ERRCODE_ADD_AGAIN)
         session_part_again(s, now, p, text, &code);
     else
-        session_part_fail(s, now, p, "table failed", text, &code);
+        session_part_refused(s, now, p, text, &code);
 }
 
 /* A code that speaks of the session, not of the request: it is lost. */
@@ -476,6 +477,8 @@ static void ask_anew(struct session *s, struct subscription *sub, bool late)
         session_sub_free(s, sub);
     p->retries++;
     session_part_ask(s, p);
+    if (p->item)
+        session_split_late(s, p);
 }
 
 static void reconf_again(struct session *s, struct session_part *p)

@@ -30,6 +30,11 @@ static void wait_for_telling(struct session *s, struct session_table *t)
 void session_table_set(struct session *s, struct session_table *t, enum session_table_state state,
                        const char *reason, const int *code)
 {
+    const struct session_split *x = t->split;
+    if (x && !reason) {
+        reason = x->reason;
+        code = x->has_code ? &x->code : NULL;
+    }
     t->state = state;
     t->has_code = code != NULL;
     t->code = code ? *code : 0;
@@ -46,7 +51,22 @@ bool session_table_is_active(const struct session_table *t)
 void session_table_gap(struct session *s, struct session_table *t, const char *reason)
 {
     table_void(t->table);
+    for (size_t i = 0; i < t->table->n_items; i++)
+        t->table->items[i]->gap_due = true;
     t->gap_at = 0;
+    t->gap_reason = reason;
+    wait_for_telling(s, t);
+}
+
+void session_item_gap(struct session *s, struct session_table *t, size_t pos, const char *reason)
+{
+    struct item *item = table_item(t->table, pos);
+    if (!item)
+        return;
+    table_void_item(t->table, item);
+    item->gap_due = true;
+    if (t->gap_at > pos - 1)
+        t->gap_at = pos - 1;
     t->gap_reason = reason;
     wait_for_telling(s, t);
 }
@@ -55,7 +75,9 @@ static bool next_gap(struct session_table *t, struct session_event *ret)
 {
     while (t->gap_at < t->table->n_items) {
         struct item *item = t->table->items[t->gap_at++];
-        if (!item->has_messages)
+        bool due = item->gap_due;
+        item->gap_due = false;
+        if (!due || !item->has_messages)
             continue;
         item->has_messages = false;
         *ret = (struct session_event){
@@ -88,7 +110,11 @@ bool session_next_table_event(struct session *s, struct session_event *ret)
 
 static void table_bury(struct session *s, struct session_table *t)
 {
+    session_unsplit(s, t);
     session_part_done(s, &t->whole);
+    for (size_t i = 0; t->item_names && i < t->table->options.n_items; i++)
+        free(t->item_names[i]);
+    free(t->item_names);
     list_remove(&t->link);
     list_remove(&t->pending_link);
     table_free(t->table);
@@ -112,12 +138,9 @@ int session_add_table(struct session *s, uint64_t now, const struct table_option
     struct session_table *t = calloc(1, sizeof *t);
     if (!t)
         return -ENOMEM;
-    int r = table_new(options, hooks, &t->table);
-    if (r == 0 && (r = session_part_init(s, &t->whole, t)) < 0) {
-        /* Its owner never had it. */
-        t->table->hooks.drop_table = NULL;
-        table_free(t->table);
-    }
+    int r = timers_reserve(&s->retries, s->n_parts + 1);
+    if (r == 0)
+        r = table_new(options, hooks, &t->table);
     if (r < 0) {
         free(t);
         return r;
@@ -126,6 +149,7 @@ int session_add_table(struct session *s, uint64_t now, const struct table_option
     list_init(&t->link);
     list_init(&t->pending_link);
     list_init(&t->asking);
+    session_part_init(s, &t->whole, t, 0);
     list_append(&s->tables, &t->link);
     t->retry_failed_ms = retry_failed_ms;
     t->gap_at = SIZE_MAX;
@@ -134,6 +158,23 @@ int session_add_table(struct session *s, uint64_t now, const struct table_option
     session_part_ask(s, &t->whole);
     *ret = t;
     return 0;
+}
+
+int session_split_on_error(struct session_table *t, const char *const *names)
+{
+    size_t n = t->table->options.n_items;
+    char **copies = calloc(n + 1, sizeof *copies);
+    for (size_t i = 0; copies && i < n; i++) {
+        copies[i] = strdup(names[i]);
+        if (copies[i])
+            continue;
+        while (i--)
+            free(copies[i]);
+        free(copies);
+        copies = NULL;
+    }
+    t->item_names = copies;
+    return copies ? 0 : -ENOMEM;
 }
 
 void session_silence_table(struct session *s, struct session_table *t)
@@ -150,6 +191,10 @@ void session_start_table(struct session *s, struct session_table *t)
     if ((t->whole.sub && !silent) || t->state == SESSION_TABLE_DELETED)
         return;
     t->started = t->started || silent;
+    if (t->split) {
+        session_split_again(s, t, true);
+        return;
+    }
     if (t->whole.sub)
         session_part_start(s, &t->whole);
     else
@@ -163,6 +208,7 @@ void session_remove_table(struct session *s, uint64_t now, struct session_table 
     (void)now;
     if (t->state == SESSION_TABLE_DELETED)
         return;
+    session_unsplit(s, t);
     session_part_reset(s, &t->whole);
     session_asks_refused(s, t, "the table was deleted", NULL);
     t->replaced = replaced;
@@ -183,6 +229,8 @@ int session_reconf(struct session *s, uint64_t now, struct session_table *t, con
         t->frequency_before = t->table->options.max_frequency;
     t->table->options.max_frequency = copy;
     session_part_reconf(s, &t->whole);
+    for (size_t i = 0; t->split && i < t->split->n; i++)
+        session_part_reconf(s, &t->split->parts[i]);
     return 0;
 }
 
@@ -204,6 +252,10 @@ void session_part_fail(struct session *s, uint64_t now, struct session_part *p, 
 {
     struct session_table *t = p->table;
     session_part_reset(s, p);
+    if (p->item) {
+        session_split_failed(s, now, p, gap_reason, reason, code);
+        return;
+    }
     if (t->retry_failed_ms)
         timers_set(&s->retries, &p->retry, now + session_spread(s, t->retry_failed_ms));
     t->max_frequency[0] = '\0';
@@ -212,16 +264,34 @@ void session_part_fail(struct session *s, uint64_t now, struct session_part *p, 
     session_table_set(s, t, SESSION_TABLE_FAILED, reason, code);
 }
 
+void session_part_refused(struct session *s, uint64_t now, struct session_part *p, const char *reason,
+                          const int *code)
+{
+    struct session_table *t = p->table;
+    bool splits = !p->item && t->item_names && t->state != SESSION_TABLE_SILENT;
+    if (!splits || session_split(s, now, t, reason, code) < 0)
+        session_part_fail(s, now, p, "table failed", reason, code);
+}
+
 void session_part_again(struct session *s, uint64_t now, struct session_part *p, const char *reason,
                         const int *code)
 {
     timers_set(&s->retries, &p->retry, now + session_backoff(s, p->retries++));
-    session_table_set(s, p->table, SESSION_TABLE_PENDING, reason, code);
+    if (p->item)
+        session_split_waits(s, p, reason, code);
+    else
+        session_table_set(s, p->table, SESSION_TABLE_PENDING, reason, code);
 }
 
 void session_part_retry(struct session *s, struct session_part *p)
 {
-    if (p->table->state == SESSION_TABLE_FAILED)
+    if (!p->item && p->table->split) {
+        session_split_again(s, p->table, false);
+        return;
+    }
+    if (p->item)
+        session_split_open(s, p);
+    else if (p->table->state == SESSION_TABLE_FAILED)
         session_table_set(s, p->table, SESSION_TABLE_PENDING, NULL, NULL);
     session_part_ask(s, p);
 }
@@ -233,7 +303,10 @@ void session_part_active(struct session *s, uint64_t now, struct session_part *p
         session_part_ask(s, p);
     if (p->table->state == SESSION_TABLE_SILENT || p->start != PART_START_NONE)
         return;
-    session_table_set(s, p->table, SESSION_TABLE_ACTIVE, NULL, NULL);
+    if (p->item)
+        session_split_active(s, p);
+    else
+        session_table_set(s, p->table, SESSION_TABLE_ACTIVE, NULL, NULL);
     session_table_heard(s, now, p->table);
 }
 
@@ -290,6 +363,7 @@ void session_tables_postpone(struct session *s, uint64_t ms)
 
 static void table_begin_anew(struct session *s, struct session_table *t, const char *reason)
 {
+    session_unsplit(s, t);
     session_part_reset(s, &t->whole);
     t->max_frequency[0] = '\0';
     if (t->state == SESSION_TABLE_DELETED)

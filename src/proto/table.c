@@ -74,7 +74,7 @@ void table_clear(struct table *t, struct item *item)
     map_done(&item->keys);
 }
 
-static void item_void(struct table *t, struct item *item)
+void table_void_item(struct table *t, struct item *item)
 {
     table_clear(t, item);
     item->has_base = false;
@@ -88,7 +88,7 @@ static void item_void(struct table *t, struct item *item)
 void table_void(struct table *t)
 {
     for (size_t i = 0; i < t->n_items; i++)
-        item_void(t, t->items[i]);
+        table_void_item(t, t->items[i]);
 }
 
 static void drop_items(struct table *t)
@@ -173,20 +173,24 @@ void table_free(struct table *t)
     free(t);
 }
 
-static const char *check_counts(const struct table *t, uint64_t items, uint64_t fields, uint64_t key_field,
-                                uint64_t command_field)
+static const char *check_items(const struct table *t, uint64_t items)
 {
     if (t->options.n_items ? items != t->options.n_items : items == 0 || items > LIMIT_ITEMS)
         return t->options.n_items ? "the server counts other items than are configured"
                                   : "an impossible count of items";
-    if (t->options.n_fields ? fields != t->options.n_fields : fields == 0 || fields > LIMIT_FIELDS)
+    return NULL;
+}
+
+static const char *check_fields(const struct table *t, const struct table_counts *c)
+{
+    if (t->options.n_fields ? c->fields != t->options.n_fields : c->fields == 0 || c->fields > LIMIT_FIELDS)
         return t->options.n_fields ? "the server counts other fields than are configured"
                                    : "an impossible count of fields";
     if (t->options.mode != TABLE_COMMAND)
-        return key_field || command_field ? "SUBCMD for a table that is not in mode COMMAND" : NULL;
-    if (key_field == 0 || command_field == 0)
+        return c->key_field || c->command_field ? "SUBCMD for a table that is not in mode COMMAND" : NULL;
+    if (c->key_field == 0 || c->command_field == 0)
         return "SUBOK, without key and command, for a table in mode COMMAND";
-    return key_field > fields || command_field > fields || key_field == command_field
+    return c->key_field > c->fields || c->command_field > c->fields || c->key_field == c->command_field
                ? "an impossible key or command field"
                : NULL;
 }
@@ -208,7 +212,7 @@ static int grow_items(struct table *t, size_t n)
             return -ENOMEM;
         item->pos = t->n_items + 1;
         list_init(&item->rows);
-        item_void(t, item);
+        table_void_item(t, item);
         t->items[t->n_items++] = item;
     }
     return 0;
@@ -226,30 +230,60 @@ static int make_items(struct table *t, size_t items, size_t fields)
     return -ENOMEM;
 }
 
-/* From nothing, with what it has by now. */
-static void begin(struct table *t, uint64_t key_field, uint64_t command_field)
+/* As many of both as the server said. */
+static int fit(struct table *t, size_t items, size_t fields)
+{
+    return items == t->n_items && fields == t->n_fields ? 0 : make_items(t, items, fields);
+}
+
+static void set_positions(struct table *t, uint64_t key_field, uint64_t command_field)
 {
     t->key_field = (size_t)key_field;
     t->command_field = (size_t)command_field;
     /* They were encoded for the fields of before. */
     t->null_cell.is_set = t->key_cell.is_set = t->delete_cell.is_set = false;
-    table_void(t);
 }
 
-int table_begin(struct table *t, uint64_t items, uint64_t fields, uint64_t key_field, uint64_t command_field,
-                const char **ret_why)
+int table_begin(struct table *t, const struct table_counts *counts, const char **ret_why)
 {
-    const char *why = check_counts(t, items, fields, key_field, command_field);
+    const char *why = check_items(t, counts->items);
+    if (!why)
+        why = check_fields(t, counts);
     if (why) {
         *ret_why = why;
         return TABLE_BAD;
     }
-    if (items != t->n_items || fields != t->n_fields) {
-        int r = make_items(t, (size_t)items, (size_t)fields);
-        if (r < 0)
-            return r;
+    int r = fit(t, (size_t)counts->items, (size_t)counts->fields);
+    if (r < 0)
+        return r;
+    set_positions(t, counts->key_field, counts->command_field);
+    table_void(t);
+    return 0;
+}
+
+static bool same_fields(const struct table *t, const struct table_counts *c)
+{
+    return c->fields == t->n_fields && c->key_field == t->key_field && c->command_field == t->command_field;
+}
+
+int table_begin_item(struct table *t, size_t pos, bool others, const struct table_counts *counts,
+                     const char **ret_why)
+{
+    const char *why = counts->items != 1 ? "the server counts other items than are configured" : NULL;
+    if (!why)
+        why = check_fields(t, counts);
+    if (!why && others && !same_fields(t, counts))
+        why = "the server counts other fields than for another item";
+    if (why) {
+        *ret_why = why;
+        return TABLE_BAD;
     }
-    begin(t, key_field, command_field);
+    int r = others ? 0 : fit(t, t->options.n_items, (size_t)counts->fields);
+    if (r < 0)
+        return r;
+    if (!others)
+        set_positions(t, counts->key_field, counts->command_field);
+    table_void_item(t, table_item(t, pos));
     return 0;
 }
 
@@ -261,16 +295,22 @@ int table_begin_untold(struct table *t, const char **ret_why)
         *ret_why = "a key or command field that it does not have";
         return TABLE_BAD;
     }
-    if (o->n_fields && o->n_fields != t->n_fields) {
-        int r = make_items(t, o->n_items, o->n_fields);
-        if (r < 0)
-            return r;
-    }
-    int r = grow_items(t, o->n_items);
+    int r = o->n_fields && o->n_fields != t->n_fields ? make_items(t, o->n_items, o->n_fields) : 0;
+    if (r == 0)
+        r = grow_items(t, o->n_items);
     if (r < 0)
         return r;
     t->told_fields = o->n_fields != 0;
-    begin(t, o->key_field, o->command_field);
+    set_positions(t, o->key_field, o->command_field);
+    table_void(t);
+    return 0;
+}
+
+int table_begin_untold_item(struct table *t, size_t pos, bool others, const char **ret_why)
+{
+    if (!others)
+        return table_begin_untold(t, ret_why);
+    table_void_item(t, table_item(t, pos));
     return 0;
 }
 

@@ -45,6 +45,7 @@ struct item {
     bool shown;        /* MERGE: the base was published and not voided since */
     bool in_snapshot;  /* what comes now is snapshot */
     bool has_messages; /* something was published since the last gap: the next gap has a meaning */
+    bool gap_due;      /* proto/session's: it is to be told, if it has a meaning */
     struct row *base;  /* the item's previous update; in MERGE also the current row. NULL before the first */
     struct map keys;   /* COMMAND: key -> row */
     struct list rows;  /* COMMAND */
@@ -88,15 +89,27 @@ void table_free(struct table *t);
  * holds is then void: the caller ends the session. */
 enum { TABLE_BAD = 1 };
 
-/* SUBOK, or SUBCMD with its positions (0 for SUBOK): checked against the options; on TABLE_BAD nothing changed. Starts from nothing, but
+/* What SUBOK says, or SUBCMD with its positions (0 for SUBOK). */
+struct table_counts {
+    uint64_t items, fields, key_field, command_field;
+};
+
+/* The table is subscribed: COUNTS are checked against the options; on TABLE_BAD nothing changed. Starts from nothing, but
  * items keep `user` and has_messages, unless the server tells other counts than last time (it may where no names are configured). Returns 0, TABLE_BAD,
  * -ENOMEM. */
-int table_begin(struct table *t, uint64_t items, uint64_t fields, uint64_t key_field, uint64_t command_field,
-                const char **ret_why);
+int table_begin(struct table *t, const struct table_counts *counts, const char **ret_why);
+
+/* The same for its item POS alone (1-based; the options say how many there are), which has a subscription of its own. OTHERS: others have one as well, and
+ * what was said of them holds. */
+int table_begin_item(struct table *t, size_t pos, bool others, const struct table_counts *counts,
+                     const char **ret_why);
 
 /* Text mode, where the server does not say what the table has: begins it with what is configured; from nothing, as table_begin() does. Returns
  * 0, TABLE_BAD, -ENOMEM. */
 int table_begin_untold(struct table *t, const char **ret_why);
+
+/* The same for item POS alone, as table_begin_item() does. */
+int table_begin_untold_item(struct table *t, size_t pos, bool others, const char **ret_why);
 
 /* Text mode: a line speaks of ITEM, and has FIELDS values (0: it is no update). What is not configured grows to that: items at any time, fields with the
  * first update. Returns 0, TABLE_BAD, -ENOMEM. */
@@ -125,6 +138,8 @@ struct item *table_item(const struct table *t, uint64_t item);
 void table_end_snapshot(struct item *item);
 /* CS: the item's rows are forgotten; the base of deltas stays. */
 void table_clear(struct table *t, struct item *item);
+/* Forgets everything that updates brought, in one item. */
+void table_void_item(struct table *t, struct item *item);
 /* Forgets everything that updates brought, in all items; keeps counts, users and has_messages. */
 void table_void(struct table *t);
 

@@ -127,7 +127,7 @@ static void add_rows(struct world *w)
     struct table_options options = {.name = "u", .mode = TABLE_COMMAND, .group = "g", .schema = "s"};
     MUST(table_new(&options, &hooks, &w->table) == 0);
     feed_table_attach(side, w->table);
-    MUST(table_begin(w->table, 2, 3, 1, 2, &why) == 0);
+    MUST(table_begin(w->table, &(struct table_counts){2, 3, 1, 2}, &why) == 0);
     for (unsigned i = 0; i < ROWS; i++) {
         char values[32];
         struct session_event event = {.kind = SESSION_EVENT_UPDATE};

@@ -6,7 +6,8 @@
  *   !k !K        credentials come; fail
  *   !h           a consumer is at its mark, or not any more
  *   !zN          from here on bytes come N at a time, borrowed; !y: kept after the first event of each
- *   !aMIF        adds a table in mode M (M D C R) with I items and F fields (digits, 0: unknown); !d !D removes, replaces the first
+ *   !aMIF        adds a table in mode M (M D C R) with I items and F fields (digits, 0: unknown); an s behind: split if it is refused; !d !D
+ *                removes, replaces the first
  *   !f           asks for another frequency for the first
  *   !mStext      sends a message, in the sequence that the letter S names; S -: in none
  *   !>text       a line of the answer to a control request; !x: that answer ends
@@ -156,6 +157,9 @@ static void add_table(struct world *w, struct span how)
         .snapshot = *mode != 'R',
     };
     MUST(session_add_table(w->session, w->now, &options, &session_model_hooks, 60000, NULL, &table) == 0);
+    static const char *const names[] = {"1", "2", "3", "4", "5", "6", "7", "8", "9"};
+    if (options.n_items && fuzz_byte(&how) == 's')
+        MUST(session_split_on_error(table, names) == 0);
     w->n_tables++;
 }
 

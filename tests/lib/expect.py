@@ -71,6 +71,9 @@ def sent_by(sim, tables, session=None):
     """Each (table, item) to its lists, one for each subscription in order. TABLES: the configuration's; SESSION: the adapter set
     by which the simulator knows the session, where it has several."""
     names = {(tuple(t["items"]), tuple(t["fields"]), t.get("mode", "MERGE")): t["name"] for t in tables}
+    for t in tables:
+        if t.get("split_on_error"):
+            names.update({((item,), tuple(t["fields"]), t.get("mode", "MERGE")): t["name"] for item in t["items"]})
     subscriptions, found, numbers = {}, {}, set()
     for event in list(sim.events):
         if event["event"] == "session" and session in (None, event["adapter_set"]):

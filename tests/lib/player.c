@@ -140,6 +140,12 @@ static void put_table(struct buf *out, const struct session_table *t)
         buf_add_text(out, " replaced");
     if (t->max_frequency[0])
         buf_printf(out, " frequency=%s", t->max_frequency);
+    const char *before = " failed=";
+    for (size_t pos = 1; pos <= t->table->options.n_items; pos++)
+        if (session_item_is_failed(t, pos)) {
+            buf_printf(out, "%s%zu", before, pos);
+            before = ",";
+        }
     put_reason(out, t->has_code, t->code, t->reason);
 }
 

@@ -290,15 +290,28 @@ static bool table_flag(struct run *r, struct span w, struct table_options *o)
     return true;
 }
 
+/* NAMES: those of the items, with commas between. */
+static void split_on_error(struct session_table *t, struct span names)
+{
+    struct span name;
+    char *texts[16] = {0};
+    for (size_t n = 0;
+         n < t->table->options.n_items && n < ARRAY_LENGTH(texts) && span_cut(&names, ',', &name);)
+        texts[n++] = span_dup(name);
+    session_split_on_error(t, (const char *const *)texts);
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+        free(texts[i]);
+}
+
 static void do_table(struct run *r, struct span rest)
 {
     struct table_options o = {.mode = TABLE_MERGE};
     AUTO_FREE char *name = span_dup(need_word(r, &rest));
     uint64_t retry = 60000, stale = 0;
     bool silent = false;
-    char *kept[7] = {0};
+    char *kept[8] = {0};
     static const char *const text_names[] = {"group",     "schema", "adapter", "selector",
-                                             "frequency", "buffer", "pad"};
+                                             "frequency", "buffer", "pad",     "split"};
     struct span w, value;
     o.name = name;
     while (word(&rest, &w)) {
@@ -344,6 +357,8 @@ static void do_table(struct run *r, struct span rest)
     o.max_frequency = kept[4];
     o.buffer_size = kept[5];
     struct session_table *t = player_add_table(&r->player, &o, retry);
+    if (kept[7])
+        split_on_error(t, span_of(kept[7]));
     if (silent)
         session_silence_table(r->player.session, t);
     session_set_stale(r->player.session, r->player.now, t, stale);

@@ -136,11 +136,14 @@ struct world {
     char id[24];
     char *log[LOG_MAX]; /* data notifications of the session */
     size_t n_log, sent;
-    int sub_of[TABLES]; /* 0: not subscribed */
+    int sub_of[TABLES][ITEMS]; /* 0: not subscribed */
     struct server_item items[TABLES][ITEMS];
     struct buf stream, control; /* on their way to the client */
     bool control_open;
 };
+
+/* Its group is refused: it is asked for item by item. */
+enum { SPLIT = 4 };
 
 static const enum table_mode modes[TABLES] = {TABLE_MERGE, TABLE_DISTINCT, TABLE_COMMAND, TABLE_RAW,
                                               TABLE_MERGE};
@@ -194,14 +197,21 @@ static void wait_for(struct world *w, int table, int item, const char *row)
     snprintf(f->pending[f->n++].row, sizeof f->pending[0].row, "%s", row);
 }
 
+/* "U,2,1": what an item's updates begin with. */
+static const char *server_item_name(const struct world *w, int table, int item, char name[static 40])
+{
+    snprintf(name, 40, "U,%d,%d", w->sub_of[table][item], table == SPLIT ? 1 : item + 1);
+    return name;
+}
+
 static void server_command(struct world *w, int table, int item, bool delete)
 {
     struct server_item *i = &w->items[table][item];
-    char row[80];
+    char row[80], name[40];
     const char *command = delete ? "DELETE" : i->key ? "UPDATE" : "ADD";
     i->key = !delete;
     w->serial++;
-    server_says(w, "U,%d,%d,key%%20%d|%s|n%u", w->sub_of[table], item + 1, item, command, w->serial);
+    server_says(w, "%s,key%%20%d|%s|n%u", server_item_name(w, table, item, name), item, command, w->serial);
     if (delete)
         snprintf(row, sizeof row, "key %d|DELETE|#", item);
     else
@@ -213,7 +223,7 @@ static void server_command(struct world *w, int table, int item, bool delete)
 static void server_row(struct world *w, int table, int item)
 {
     struct server_item *i = &w->items[table][item];
-    char second[40] = "", third[120] = "", row[80];
+    char second[40] = "", third[120] = "", row[80], name[40];
     unsigned kind = ++w->serial % 3;
     int number = (int)w->serial;
     if (!i->sent || kind == 0) {
@@ -230,14 +240,14 @@ static void server_row(struct world *w, int table, int item)
     bool compact = i->sent && kind != 0;
     i->sent = true;
     i->number = kind == 2 && compact ? i->number : number;
-    server_says(w, "U,%d,%d,n%u|%s|%s", w->sub_of[table], item + 1, w->serial, second, third);
+    server_says(w, "%s,n%u|%s|%s", server_item_name(w, table, item, name), w->serial, second, third);
     snprintf(row, sizeof row, "n%u|%s|%d", w->serial, i->value, i->number);
     wait_for(w, table, item, row);
 }
 
 static void server_update(struct world *w, int table, int item)
 {
-    if (!w->exists || !w->sub_of[table])
+    if (!w->exists || !w->sub_of[table][item])
         return;
     if (modes[table] == TABLE_COMMAND)
         server_command(w, table, item, w->items[table][item].key && w->serial % 5 == 4);
@@ -245,20 +255,43 @@ static void server_update(struct world *w, int table, int item)
         server_row(w, table, item);
 }
 
-static void server_add(struct world *w, int table, int sub)
+/* Items from FIRST to before LAST. */
+static void server_add(struct world *w, int table, int first, int last, int sub)
 {
-    w->sub_of[table] = sub;
-    memset(w->items[table], 0, sizeof w->items[table]);
     if (modes[table] == TABLE_COMMAND)
-        server_says(w, "SUBCMD,%d,%d,3,1,2", sub, ITEMS);
+        server_says(w, "SUBCMD,%d,%d,3,1,2", sub, last - first);
     else
-        server_says(w, "SUBOK,%d,%d,3", sub, ITEMS);
+        server_says(w, "SUBOK,%d,%d,3", sub, last - first);
     server_says(w, "CONF,%d,unlimited,filtered", sub);
-    for (int item = 0; has_snapshot(table) && item < ITEMS; item++) {
+    for (int item = first; item < last; item++) {
+        w->sub_of[table][item] = sub;
+        w->items[table][item] = (struct server_item){0};
+    }
+    for (int item = first; has_snapshot(table) && item < last; item++) {
         server_update(w, table, item);
         if (modes[table] != TABLE_MERGE)
             server_says(w, "EOS,%d,%d", sub, item + 1);
     }
+}
+
+/* GROUP is the number of a table, and perhaps a point and an item's. Returns false: refused. */
+static bool server_add_group(struct world *w, const char *group, int sub)
+{
+    char *end;
+    int table = (int)strtol(group, &end, 10), item = *end == '.' ? (int)strtol(end + 1, NULL, 10) : -1;
+    if (table == SPLIT && item < 0)
+        return false;
+    server_add(w, table, item < 0 ? 0 : item, item < 0 ? ITEMS : item + 1, sub);
+    return true;
+}
+
+static void server_delete(struct world *w, long sub)
+{
+    for (int t = 0; t < TABLES; t++)
+        for (int i = 0; i < ITEMS; i++)
+            if (w->sub_of[t][i] == sub)
+                w->sub_of[t][i] = 0;
+    server_says(w, "UNSUB,%ld", sub);
 }
 
 static long parameter(const char *line, const char *name)
@@ -274,14 +307,16 @@ static void server_control(struct world *w, char *line, struct buf *answers)
         buf_printf(answers, "REQERR,%ld,20,Session not found\r\n", id);
         return;
     }
+    const char *group = strstr(line, "LS_group=g");
+    if (group && !server_add_group(w, group + strlen("LS_group=g"), (int)sub)) {
+        buf_printf(answers, "REQERR,%ld,21,Bad group\r\n", id);
+        return;
+    }
     buf_printf(answers, "REQOK,%ld\r\n", id);
-    if (strstr(line, "LS_op=add")) {
-        server_add(w, (int)parameter(line, "LS_group=g"), (int)sub);
+    if (group) {
+        return;
     } else if (strstr(line, "LS_op=delete")) {
-        for (int t = 0; t < TABLES; t++)
-            if (w->sub_of[t] == sub)
-                w->sub_of[t] = 0;
-        server_says(w, "UNSUB,%ld", sub);
+        server_delete(w, sub);
     } else if (strstr(line, "LS_op=reconf")) {
         server_says(w, "CONF,%ld,2.0,filtered", sub);
     } else if (strstr(line, "LS_op=constrain")) {
@@ -522,7 +557,8 @@ static bool step(struct world *w)
 static bool all_well(const struct world *w)
 {
     for (int t = 0; t < TABLES; t++)
-        if (w->tables[t] && (w->tables[t]->state != SESSION_TABLE_ACTIVE || !w->sub_of[t]))
+        if (w->tables[t] &&
+            (w->tables[t]->state != SESSION_TABLE_ACTIVE || !w->sub_of[t][0] || !w->sub_of[t][ITEMS - 1]))
             return false;
     return w->bound && w->streaming && w->sent == w->n_log;
 }
@@ -606,6 +642,10 @@ static void add_table(struct world *w, int t)
     int r = -1;
     for (int tries = 0; r < 0 && tries < 10; tries++)
         IN_SESSION(r = session_add_table(w->session, w->now, &o, &hooks, 1000, NULL, &w->tables[t]));
+    static const char *const names[ITEMS] = {"g4.0", "g4.1"};
+    r = r == 0 && t == SPLIT ? -1 : r;
+    for (int tries = 0; r < 0 && tries < 10; tries++)
+        IN_SESSION(r = session_split_on_error(w->tables[t], names));
     if (r < 0)
         die("the table is not added");
 }

@@ -49,9 +49,11 @@ static struct table *new_table(enum table_mode mode, size_t items, size_t fields
     const char *why = NULL;
     ck_assert_int_eq(table_new(&options, &hooks, &t), 0);
     if (items)
-        ck_assert_int_eq(
-            table_begin(t, items, fields, mode == TABLE_COMMAND ? 1 : 0, mode == TABLE_COMMAND ? 2 : 0, &why),
-            0);
+        ck_assert_int_eq(table_begin(t,
+                                     &(struct table_counts){items, fields, mode == TABLE_COMMAND ? 1 : 0,
+                                                            mode == TABLE_COMMAND ? 2 : 0},
+                                     &why),
+                         0);
     return t;
 }
 
@@ -225,7 +227,7 @@ START_TEST(command_positions)
     struct table *t = new_table(TABLE_COMMAND, 1, 3, false, &log);
     const char *why;
     expect(t, 1, "k|DELETE|1", "update ='k'|='DELETE'|=null changed=2,3, DELETE k 1");
-    ck_assert_int_eq(table_begin(t, 1, 3, 3, 1, &why), 0);
+    ck_assert_int_eq(table_begin(t, &(struct table_counts){1, 3, 3, 1}, &why), 0);
     log.mark = '+';
     expect(t, 1, "DELETE|1|k", "update +'DELETE'|+null|+'k' changed=1,2, DELETE k 1");
     table_free(t);
@@ -403,14 +405,14 @@ START_TEST(begun_again)
     expect(t, 1, "a|b", "snapshot ='a'|='b' changed=1,2,");
     table_item(t, 1)->user = malloc(1);
     table_item(t, 1)->has_messages = true;
-    ck_assert_int_eq(table_begin(t, 2, 2, 0, 0, &why), 0);
+    ck_assert_int_eq(table_begin(t, &(struct table_counts){2, 2, 0, 0}, &why), 0);
     ck_assert_ptr_nonnull(table_item(t, 1)->user);
     ck_assert(table_item(t, 1)->has_messages);
     expect_rows(t, "");
     expect_bad(t, 1, "|b");
     table_void(t);
     expect(t, 1, "a|b", "snapshot ='a'|='b' changed=1,2,");
-    ck_assert_int_eq(table_begin(t, 1, 3, 0, 0, &why), 0);
+    ck_assert_int_eq(table_begin(t, &(struct table_counts){1, 3, 0, 0}, &why), 0);
     ck_assert_uint_eq(log.dropped_users, 1);
     ck_assert_ptr_null(table_item(t, 1)->user);
     expect(t, 1, "a|b|c", "snapshot ='a'|='b'|='c' changed=1,2,3,");
@@ -420,10 +422,41 @@ START_TEST(begun_again)
 }
 END_TEST
 
+static int begin_item(struct table *t, size_t pos, bool others, uint64_t items, uint64_t fields)
+{
+    const char *why = NULL;
+    int r = table_begin_item(t, pos, others, &(struct table_counts){.items = items, .fields = fields}, &why);
+    ck_assert((r == 0) == (why == NULL));
+    return r;
+}
+
+/* Items that begin by themselves: each leaves the others alone; they agree on the fields. */
+START_TEST(begun_by_item)
+{
+    struct hooks_log log;
+    struct table *t = new_table(TABLE_MERGE, 2, 3, true, &log);
+    t->options.n_items = 2;
+    table_item(t, 2)->user = malloc(1);
+    ck_assert_int_eq(begin_item(t, 1, false, 2, 2), TABLE_BAD);
+    ck_assert_int_eq(begin_item(t, 1, false, 1, 0), TABLE_BAD);
+    ck_assert_int_eq(begin_item(t, 1, false, 1, 2), 0);
+    ck_assert_uint_eq(log.dropped_users, 1);
+    expect(t, 1, "a|b", "snapshot ='a'|='b' changed=1,2,");
+    ck_assert_int_eq(begin_item(t, 2, true, 1, 3), TABLE_BAD);
+    ck_assert_int_eq(begin_item(t, 2, true, 1, 2), 0);
+    expect(t, 2, "c|d", "snapshot ='c'|='d' changed=1,2,");
+    expect(t, 1, "|e", "update ='a'|='e' changed=2,");
+    ck_assert_int_eq(begin_item(t, 2, true, 1, 2), 0);
+    expect(t, 1, "f|", "update ='f'|='e' changed=1,");
+    expect_bad(t, 2, "|b");
+    table_free(t);
+}
+END_TEST
+
 static int begin(struct table *t, uint64_t items, uint64_t fields, uint64_t key, uint64_t command_field)
 {
     const char *why = NULL;
-    int r = table_begin(t, items, fields, key, command_field, &why);
+    int r = table_begin(t, &(struct table_counts){items, fields, key, command_field}, &why);
     ck_assert((r == 0) == (why == NULL));
     return r;
 }
@@ -515,6 +548,7 @@ int main(void)
     tcase_add_test(c, encoded_again_command);
     tcase_add_test(c, encoding_fails);
     tcase_add_test(c, begun_again);
+    tcase_add_test(c, begun_by_item);
     tcase_add_test(c, counts);
     tcase_add_test(c, stamps);
     tcase_add_test(c, sizes);
