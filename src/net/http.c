@@ -13,11 +13,24 @@ struct http {
     long status;    /* the final one, once the head is complete */
     bool head_too_long;
     bool curl_paused; /* libcurl has been told to wait */
+    bool sent;        /* the request is on its way, or was */
+    bool sent_twice;  /* would have been */
 };
 
 static struct http *http_of(struct net_stream *s)
 {
     return CONTAINER_OF(s, struct http, s);
+}
+
+/* A connection used before may die without an answer; libcurl would then send the request again on a new one. But the server
+ * may have obeyed the first: a second plain bind would tell it that all it had sent arrived. */
+static int on_request(void *userdata, char *remote UNUSED, char *local UNUSED, int remote_port UNUSED,
+                      int local_port UNUSED)
+{
+    struct http *h = userdata;
+    h->sent_twice = h->sent;
+    h->sent = true;
+    return h->sent_twice ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static void take_location(struct http *h, struct span line)
@@ -83,6 +96,8 @@ static void http_done(struct net_stream *s, CURLcode code)
     struct http *h = http_of(s);
     if (h->head_too_long)
         failure_of_curl(s, CURLE_WEIRD_SERVER_REPLY);
+    else if (h->sent_twice)
+        failure_of_curl(s, CURLE_GOT_NOTHING);
     else if (h->status && h->status != 200)
         failure_of_status(s, h->status, h->location);
     else if (code != CURLE_OK)
@@ -149,6 +164,8 @@ static int configure_post(struct http *h, struct span body, int64_t total_ms, bo
     SET(CURLOPT_FRESH_CONNECT, once ? 1L : 0L);
     SET(CURLOPT_ACCEPT_ENCODING, "");
     SET(CURLOPT_BUFFERSIZE, total_ms > 0 ? (long)NET_REQUEST_BUFFER : (long)NET_STREAM_BUFFER);
+    SET(CURLOPT_PREREQFUNCTION, on_request);
+    SET(CURLOPT_PREREQDATA, h);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, h);
     SET(CURLOPT_WRITEFUNCTION, on_body);

@@ -382,6 +382,27 @@ START_TEST(a_connection_is_used_again)
 }
 END_TEST
 
+/* The server may have obeyed the request: whether to ask again is the owner's to say. */
+START_TEST(no_request_is_sent_twice)
+{
+    struct connection *c = post("a");
+    connection_send(c, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na");
+    expect_closed(NET_EOF, 200, "");
+    owner_done(&o);
+    owner_init(&o, &f);
+    connection_forget(c);
+    owner_post(&o, fixture_url(&f, "/b"), "b", 1000);
+    RUN_UNTIL(&f, strstr(connection_text(c), "POST /b"));
+    connection_close(c);
+    expect_closed(NET_RESET, 0, "without an answer");
+    fixture_settle(&f);
+    LIST_EACH(link, &f.server.connections) {
+        struct connection *other = CONTAINER_OF(link, struct connection, in_server);
+        ck_assert(other == c || other->in.len == 0);
+    }
+}
+END_TEST
+
 START_TEST(cookies_are_shared_by_a_peers_requests)
 {
     connection_send(post("a"),
@@ -544,6 +565,7 @@ static TCase *streams(void)
     tcase_add_loop_test(t, freed_in_a_handler, 0, 3);
     tcase_add_test(t, freed_before_it_began_and_with_its_peer);
     tcase_add_test(t, a_connection_is_used_again);
+    tcase_add_test(t, no_request_is_sent_twice);
     tcase_add_test(t, cookies_are_shared_by_a_peers_requests);
     tcase_add_test(t, a_users_headers_win);
     tcase_add_loop_test(t, a_header_with_a_line_break_is_refused, 0, 4);
