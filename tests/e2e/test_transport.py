@@ -17,7 +17,7 @@ class Keeper(proxy.Proxy):
             server.sendall(data)
             return True
         held += data
-        if b"chunked" in held and not held.endswith(b"0\r\n\r\n"):
+        if b"chunked" in held and not held.endswith(b"\r\n0\r\n\r\n"):
             return True
         client.sendall(bytes(held))
         held.clear()
