@@ -23,4 +23,5 @@ const struct dialect dialect_text = {
     .unlimited = "0",
     .asks_for_report = true,
     .silences_on_the_server = true,
+    .answers_messages = true,
 };

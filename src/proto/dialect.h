@@ -21,9 +21,10 @@ struct dialect {
     /* a session's life */
     bool
         confirms; /* SUBOK, SUBCMD, CONF, UNSUB and CONS; else REQOK says it all, and counts show in the data */
-    bool recovers; /* LS_recovery_from; else what a cut lost is lost */
-    bool has_sync; /* SYNC, LS_send_sync */
-    bool promises; /* LS_inactivity_millis, and heartbeats to keep it */
+    bool answers_messages; /* the answer to a message that is in no sequence is its outcome */
+    bool recovers;         /* LS_recovery_from; else what a cut lost is lost */
+    bool has_sync;         /* SYNC, LS_send_sync */
+    bool promises;         /* LS_inactivity_millis, and heartbeats to keep it */
 };
 
 extern const struct dialect dialect_tlcp, dialect_text;

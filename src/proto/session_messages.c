@@ -227,7 +227,8 @@ static void build(struct session *s, struct buf *out, const struct message *m)
     tlcp_param(out, "LS_message", span_make(m->text, m->len));
     if (m->sequence)
         tlcp_param_text(out, "LS_sequence", m->sequence->name);
-    tlcp_param_u64(out, "LS_msg_prog", next_number(s, m));
+    if (m->sequence || !s->dialect->answers_messages)
+        tlcp_param_u64(out, "LS_msg_prog", next_number(s, m));
     if (m->sequence && m->max_wait_ms != SESSION_MAX_WAIT_UNSET)
         tlcp_param_u64(out, "LS_max_wait", m->max_wait_ms);
 }
@@ -250,6 +251,9 @@ static void mark_sent(struct session *s, struct message *m)
 static int send_one(struct session *s, struct message *m, struct buf *line)
 {
     bool too_long;
+    /* Whether text mode takes several at once is nowhere said. */
+    if (!s->dialect->numbers_requests && s->out.len > s->out_prefix)
+        return SESSION_BATCH_FULL;
     buf_clear(line);
     build(s, line, m);
     int r = session_append_request(s, line, &too_long);
@@ -272,6 +276,7 @@ bool session_build_messages(struct session *s, uint64_t now)
     if (s->stream_websocket)
         buf_add_text(&s->out, "msg\r\n");
     s->out_prefix = s->out.len;
+    s->answer_id = s->last_request_id + 1;
     s->messages_once = false;
     LIST_EACH_SAFE(link, &s->messages)
         if (r == 0 && message_of(link)->waits)
@@ -327,6 +332,22 @@ static struct message *find_request(struct session *s, uint64_t id)
     return NULL;
 }
 
+static void done(struct session *s, struct message *m, struct span response)
+{
+    number_reached(m);
+    tlcp_decode(&m->response, response);
+    if (buf_error(&m->response)) {
+        refuse(s, m, "done, but there is no memory for the response", NULL);
+        return;
+    }
+    m->answer.granted = true;
+    m->answer.has_code = false;
+    m->answer.text[0] = '\0';
+    m->answer.response = m->response.len ? buf_span(&m->response) : SPAN("");
+    s->counters.upstream_done++;
+    settle(s, m);
+}
+
 bool session_message_accepted(struct session *s, uint64_t id)
 {
     struct message *m = find_request(s, id);
@@ -336,6 +357,8 @@ bool session_message_accepted(struct session *s, uint64_t id)
     m->taken = true;
     number_reached(m);
     s->message_tries = 0;
+    if (!m->sequence && s->dialect->answers_messages)
+        done(s, m, SPAN(""));
     return true;
 }
 
@@ -380,22 +403,6 @@ static bool is_meant(const struct message *m, struct span encoded, uint64_t firs
     ptrdiff_t n = escape_unpercent(decoded, encoded);
     struct span name = n < 0 ? encoded : span_make(decoded, (size_t)n);
     return span_is(name, m->sequence ? m->sequence->name : "*");
-}
-
-static void done(struct session *s, struct message *m, struct span response)
-{
-    number_reached(m);
-    tlcp_decode(&m->response, response);
-    if (buf_error(&m->response)) {
-        refuse(s, m, "done, but there is no memory for the response", NULL);
-        return;
-    }
-    m->answer.granted = true;
-    m->answer.has_code = false;
-    m->answer.text[0] = '\0';
-    m->answer.response = m->response.len ? buf_span(&m->response) : SPAN("");
-    s->counters.upstream_done++;
-    settle(s, m);
 }
 
 void session_message_done(struct session *s, struct span sequence, uint64_t prog, struct span response)

@@ -120,14 +120,19 @@ static void check_parameters(const struct request_model *m, struct span name, st
 
 /* ---- requests ---- */
 
+static void check_id(struct request_model *m, struct span line)
+{
+    if (m->text)
+        return;
+    uint64_t id = number(line, SPAN("LS_reqId"));
+    MUST(id > m->request_id);
+    m->request_id = id;
+}
+
 static void check_control(struct request_model *m, struct span line)
 {
     struct span operation;
-    if (!m->text) {
-        uint64_t id = number(line, SPAN("LS_reqId"));
-        MUST(id > m->request_id);
-        m->request_id = id;
-    }
+    check_id(m, line);
     if (parameter(line, SPAN("LS_op"), &operation) && span_starts(operation, SPAN("add")))
         MUST(number(line, m->text ? SPAN("LS_table") : SPAN("LS_subId")) == ++m->sub_id);
 }
@@ -148,11 +153,12 @@ static uint64_t *number_place(struct request_model *m, struct span line)
 /* A number is used again only in a sequence, and none is left out. */
 static void check_msg(struct request_model *m, struct span line)
 {
-    uint64_t id = number(line, SPAN("LS_reqId")), prog = number(line, SPAN("LS_msg_prog"));
-    uint64_t *last = number_place(m, line);
+    uint64_t prog, *last = number_place(m, line);
     struct span value;
-    MUST(id > m->request_id);
-    m->request_id = id;
+    check_id(m, line);
+    if (m->text && last == &m->unordered)
+        return;
+    prog = number(line, SPAN("LS_msg_prog"));
     MUST(parameter(line, SPAN("LS_message"), &value));
     MUST(prog >= 1 && prog <= *last + 1 && (last != &m->unordered || prog == *last + 1));
     MUST(last != &m->unordered || !parameter(line, SPAN("LS_max_wait"), &value));
@@ -188,7 +194,7 @@ static void check_line(struct request_model *m, struct span name, struct span li
         check_create(m, line);
     else if (span_is(name, "bind_session"))
         check_bind(m, line);
-    else if (span_is(name, "msg"))
+    else if (span_is(name, m->text ? "send_message" : "msg"))
         check_msg(m, line);
     else if (!span_is(name, "heartbeat"))
         check_control(m, line);
