@@ -91,17 +91,9 @@ struct timer *timers_take(struct timers *t, uint64_t now)
     return first;
 }
 
-/* Both keep the order, and so the heap. */
-
+/* Keeps the order, and so the heap. */
 void timers_postpone(struct timers *t, uint64_t ms)
 {
     for (size_t i = 0; i < t->n; i++)
         t->heap[i]->at += ms;
-}
-
-void timers_at_least(struct timers *t, uint64_t at)
-{
-    for (size_t i = 0; i < t->n; i++)
-        if (t->heap[i]->at < at)
-            t->heap[i]->at = at;
 }

@@ -42,5 +42,3 @@ struct timer *timers_take(struct timers *t, uint64_t now);
 
 /* All are later by MS. */
 void timers_postpone(struct timers *t, uint64_t ms);
-/* None is earlier than AT any more. */
-void timers_at_least(struct timers *t, uint64_t at);

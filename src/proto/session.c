@@ -264,6 +264,7 @@ void session_looped(struct session *s, uint64_t now, uint64_t delay_ms)
         s->slowed = s->slowed && s->poll_brought;
     } else {
         s->counters.rebinds++;
+        s->unbound_at = now;
     }
     s->wake_at = s->due_at = now + delay_ms;
     if (!s->stream_websocket && poll)
@@ -296,7 +297,8 @@ void session_bound(struct session *s, uint64_t now)
     session_set_phase(s, now, SESSION_PHASE_BOUND);
     if (s->settling)
         return;
-    session_requests_bound(s, now);
+    if (!was_connected)
+        session_requests_bound(s, now);
     /* A LOOP is no fault: the time before it counts. */
     if (s->stable_at == NEVER && (s->attempts || s->astray))
         s->stable_at = now + s->options.retry_max_ms;
@@ -418,7 +420,7 @@ int session_new(const struct session_options *options, uint64_t seed, struct ses
     s->dialect = options->dialect ? options->dialect : &dialect_tlcp;
     s->random = seed ? seed : 1;
     s->had_session = options->replaces;
-    s->wake_at = s->answer_by = s->recover_by = s->stable_at = s->stale_at = NEVER;
+    s->wake_at = s->unbound_at = s->answer_by = s->recover_by = s->stable_at = s->stale_at = NEVER;
     s->last = (struct session_report){
         .state = SESSION_DISCONNECTED, .previous = SESSION_DISCONNECTED, .detail = "stopped"};
     list_init(&s->tables);

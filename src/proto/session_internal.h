@@ -66,6 +66,7 @@ struct session {
     int version;                        /* TLCP_2_5… what the server takes; kept from session to session */
     enum session_continuity continuity; /* told once it has settled */
     uint64_t bound_at, said_at;         /* ms: the last CONOK; the last thing sent while bound */
+    uint64_t unbound_at;                /* ms: the LOOP of a stream; NEVER: bound since, or recovered */
     char fell_back[LIMIT_REASON_BYTES]; /* from which transports, and why; "" while the first one is used */
     int64_t late_ms;                    /* how far SYNC says that we are behind, smoothed */
     bool rebind_wanted, heartbeat;      /* to be asked, to be sent */
@@ -225,7 +226,7 @@ void session_requests_unreadable(struct session *s, uint64_t now, int code, cons
 void session_ask_again(struct session *s);
 /* The server has a subscription that was never asked for: it is deleted. Of many at a time some may be forgotten. */
 void session_delete_stray(struct session *s, uint64_t sub_id);
-/* Bound again: what was asked before has the time of one answer from now. */
+/* Connected again: the time without a stream is not counted against what was asked before it. */
 void session_requests_bound(struct session *s, uint64_t now);
 /* Nothing was read for so long: no answer is late because of it. */
 void session_requests_postpone(struct session *s, uint64_t ms);

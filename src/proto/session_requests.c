@@ -445,10 +445,9 @@ void session_requests_unreadable(struct session *s, uint64_t now, int code, cons
 
 void session_requests_bound(struct session *s, uint64_t now)
 {
-    uint64_t at_least = now + s->options.connect_ms;
-    timers_at_least(&s->answers, at_least);
-    if (s->constrain_by < at_least)
-        s->constrain_by = at_least;
+    if (s->unbound_at != NEVER)
+        session_requests_postpone(s, now - s->unbound_at);
+    s->unbound_at = NEVER;
     s->requests_wait = true;
 }
 

@@ -496,7 +496,6 @@ START_TEST(timers_random)
         switch (random_below(&random, 8)) {
         case 0: timers_set(&t, one, TIMER_OFF); break;
         case 1: timers_postpone(&t, random_below(&random, 5)); break;
-        case 2: timers_at_least(&t, now + random_below(&random, 50)); break;
         case 3:
             now += random_below(&random, 20);
             for (struct timer *due; (due = timers_take(&t, now));)
