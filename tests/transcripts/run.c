@@ -572,6 +572,12 @@ static void do_credentials_failed(struct run *r, struct span rest)
     session_credentials_failed(r->player.session, r->player.now, why);
 }
 
+static void do_rebind(struct run *r, struct span rest)
+{
+    (void)rest;
+    session_rebind(r->player.session);
+}
+
 static void do_deadline(struct run *r, struct span rest)
 {
     check_deadline(r, rest);
@@ -636,6 +642,7 @@ static const struct {
     {"wait", do_wait},
     {"deadline", do_deadline},
     {"counter", do_counter},
+    {"rebind", do_rebind},
 };
 
 static bool about_tables(const struct run *r, size_t at)

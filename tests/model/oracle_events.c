@@ -1,0 +1,846 @@
+/* What must come out: every line that was delivered has its effects, in its turn, and nothing else has any but time and the network. Lines are looked at one by
+ * one, when the effects of those before were seen: so that what a line means is decided by all that came before it. */
+#define _GNU_SOURCE
+#include "world.h"
+
+#include <stdarg.h>
+
+#include "../lib/must.h"
+
+/* ---- wants ---- */
+
+static struct want *add_want(struct world *w, char *text)
+{
+    struct oracle *o = &w->oracle;
+    MUST(text && o->n_wants < WANTS_MAX);
+    o->wants[o->n_wants] = (struct want){.text = text};
+    return &o->wants[o->n_wants++];
+}
+
+static struct want *__attribute__((format(printf, 2, 3))) want(struct world *w, const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    MUST(vasprintf(&text, format, arguments) >= 0);
+    va_end(arguments);
+    return add_want(w, text);
+}
+
+void oracle_want(struct world *w, const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    MUST(vasprintf(&text, format, arguments) >= 0);
+    va_end(arguments);
+    add_want(w, text);
+}
+
+const char *oracle_state_name(enum session_table_state state)
+{
+    static const char *const names[] = {"pending", "active", "stale", "failed", "silent", "deleted"};
+    return names[state];
+}
+
+static struct told_table *table_of(struct list *link)
+{
+    return CONTAINER_OF(link, struct told_table, link);
+}
+
+static const char *frequency_text(const struct told_table *t, char text[static 48])
+{
+    snprintf(text, 48, "%s%s", *t->frequency ? " frequency=" : "", t->frequency);
+    return text;
+}
+
+/* Its state as it is told now; TAIL: a reason, perhaps. */
+static struct want *want_table(struct world *w, const struct told_table *t, const char *tail)
+{
+    char frequency[48];
+    return want(w, "table %s %s%s%s", t->shape.name, oracle_state_name(t->state),
+                frequency_text(t, frequency), tail);
+}
+
+/* ---- items ---- */
+
+static void free_rows(struct told_item *item)
+{
+    LIST_EACH_SAFE(link, &item->rows) {
+        struct key_row *row = CONTAINER_OF(link, struct key_row, link);
+        list_remove(link);
+        values_done(&row->values);
+        free(row->key);
+        free(row);
+    }
+}
+
+static void void_items(struct told_table *t)
+{
+    for (size_t i = 0; i < t->shape.items; i++) {
+        free_rows(&t->items[i]);
+        values_done(&t->items[i].row);
+        t->items[i].shown = t->items[i].has_messages = false;
+    }
+}
+
+void oracle_gaps(struct world *w, struct told_table *t, const char *reason)
+{
+    for (size_t i = 0; i < t->shape.items; i++)
+        if (t->items[i].has_messages)
+            want(w, "gap %s %zu : %s", t->shape.name, i + 1, reason);
+    void_items(t);
+}
+
+static void drop_sub(struct told_table *t)
+{
+    if (t->sub)
+        t->sub->table = NULL;
+    t->sub = NULL;
+}
+
+static void forget_sub(struct told_table *t)
+{
+    drop_sub(t);
+    t->reconf = NULL;
+    t->reconf_wanted = false;
+}
+
+static void lose_table(struct world *w, struct told_table *t, const char *reason)
+{
+    struct oracle *o = &w->oracle;
+    size_t first = o->n_wants;
+    oracle_gaps(w, t, reason);
+    forget_sub(t);
+    t->waits = false;
+    t->frequency[0] = '\0';
+    if (t->state != SESSION_TABLE_SILENT && t->state != SESSION_TABLE_PENDING) {
+        t->state = SESSION_TABLE_PENDING;
+        want_table(w, t, "");
+    }
+    for (size_t i = first; i < o->n_wants; i++)
+        o->wants[i].lost = t;
+}
+
+void oracle_lose(struct world *w, const char *reason)
+{
+    struct oracle *o = &w->oracle;
+    LIST_EACH(link, &o->tables)
+        lose_table(w, table_of(link), reason);
+    o->previous = o->session ? o->session : o->previous;
+    o->session = NULL;
+    o->got = 0;
+    o->last_sub_id = 0;
+    o->bound = o->clean = o->stalled = o->odd = o->rebind_wanted = o->constrain_wanted = false;
+    o->dead = true;
+    o->recover_by = NEVER;
+    o->owed = SESSION_CONTINUITY_NONE;
+}
+
+static void fail_table(struct world *w, struct told_table *t, const char *gap_reason, const char *tail)
+{
+    forget_sub(t);
+    t->frequency[0] = '\0';
+    t->failed_at = w->player.now;
+    if (gap_reason)
+        oracle_gaps(w, t, gap_reason);
+    t->state = SESSION_TABLE_FAILED;
+    want_table(w, t, tail);
+}
+
+/* ---- updates ---- */
+
+static void put_text(struct buf *out, const char *value)
+{
+    if (!value || !*value)
+        buf_add_char(out, value ? '$' : '#');
+    for (const char *c = value ? value : ""; *c; c++)
+        if ((c == value && strchr("#$^", *c)) || strchr("|%", *c) || (unsigned char)*c < ' ' || *c == 0x7f)
+            buf_printf(out, "%%%02X", (unsigned char)*c);
+        else
+            buf_add_char(out, *c);
+}
+
+static void put_row(struct buf *out, const struct told_table *t, const struct note *note,
+                    const struct values *values)
+{
+    bool snapshot = t->items[note->item - 1].in_snapshot;
+    buf_printf(out, "%s %s %zu ", snapshot ? "snapshot" : "update", t->shape.name, note->item);
+    for (size_t i = 0; i < t->shape.fields; i++) {
+        if (i)
+            buf_add_char(out, '|');
+        put_text(out, values->at[i]);
+    }
+}
+
+/* BEFORE: NULL for a first row. */
+static void put_changed(struct buf *out, const struct shape *shape, const struct values *before,
+                        const struct values *now)
+{
+    size_t n = 0;
+    AUTO_BUF struct buf list = BUF_INIT(SIZE_MAX / 2);
+    for (size_t i = 0; i < shape->fields; i++)
+        if (!before || !value_equal(before->at[i], now->at[i]))
+            buf_printf(&list, "%s%zu", n++ ? "," : "", i + 1);
+    buf_printf(out, " changed=%s", n == shape->fields ? "all" : n ? buf_text(&list) : "none");
+}
+
+static struct key_row *find_key(struct told_item *item, const char *key)
+{
+    LIST_EACH(link, &item->rows)
+        if (strcmp(CONTAINER_OF(link, struct key_row, link)->key, key) == 0)
+            return CONTAINER_OF(link, struct key_row, link);
+    return NULL;
+}
+
+static void put_key(struct buf *out, const char *command, const char *key, uint64_t kseq)
+{
+    buf_printf(out, " %s key=", command);
+    put_text(out, key);
+    buf_printf(out, " kseq=%llu", (unsigned long long)kseq);
+}
+
+static void set_text(char **to, const char *text)
+{
+    free(*to);
+    *to = text ? strdup(text) : NULL;
+    MUST(*to || !text);
+}
+
+static void want_delete(struct world *w, struct told_table *t, const struct note *note, const char *key)
+{
+    struct key_row *row = find_key(&t->items[note->item - 1], key);
+    struct values values = {0};
+    AUTO_BUF struct buf out = BUF_INIT(SIZE_MAX / 2);
+    set_text(&values.at[t->shape.key - 1], key);
+    set_text(&values.at[t->shape.command - 1], "DELETE");
+    put_row(&out, t, note, &values);
+    put_key(&out, "DELETE", key, row ? row->kseq + 1 : 1);
+    const char *comma = " changed=";
+    for (size_t i = 1; i <= t->shape.fields; i++)
+        if (i != t->shape.key) {
+            buf_printf(&out, "%s%zu", comma, i);
+            comma = ",";
+        }
+    want(w, "%s", buf_text(&out));
+    values_done(&values);
+    if (!row)
+        return;
+    list_remove(&row->link);
+    values_done(&row->values);
+    free(row->key);
+    free(row);
+}
+
+static void want_command(struct world *w, struct told_table *t, const struct note *note)
+{
+    struct told_item *item = &t->items[note->item - 1];
+    const char *key = note->values.at[t->shape.key - 1];
+    if (strcmp(note->values.at[t->shape.command - 1], "DELETE") == 0) {
+        want_delete(w, t, note, key);
+        return;
+    }
+    struct key_row *row = find_key(item, key);
+    bool first = !row;
+    if (first) {
+        row = calloc(1, sizeof *row);
+        MUST(row);
+        set_text(&row->key, key);
+        list_append(&item->rows, &row->link);
+    }
+    const char *command = first ? "ADD" : "UPDATE";
+    struct values values = {0};
+    AUTO_BUF struct buf out = BUF_INIT(SIZE_MAX / 2);
+    values_copy(&values, &note->values);
+    set_text(&values.at[t->shape.command - 1], command);
+    put_row(&out, t, note, &values);
+    put_key(&out, command, key, ++row->kseq);
+    put_changed(&out, &t->shape, first ? NULL : &row->values, &values);
+    want(w, "%s", buf_text(&out));
+    values_done(&row->values);
+    row->values = values;
+}
+
+static void want_update(struct world *w, struct told_table *t, const struct note *note)
+{
+    struct told_item *item = &t->items[note->item - 1];
+    if (t->shape.mode == TABLE_COMMAND) {
+        want_command(w, t, note);
+        return;
+    }
+    AUTO_BUF struct buf out = BUF_INIT(SIZE_MAX / 2);
+    put_row(&out, t, note, &note->values);
+    put_changed(&out, &t->shape, item->shown ? &item->row : NULL, &note->values);
+    want(w, "%s", buf_text(&out));
+    values_copy(&item->row, &note->values);
+    item->shown = true;
+    if (t->shape.mode == TABLE_MERGE)
+        item->in_snapshot = false;
+}
+
+/* ---- data notifications ---- */
+
+static bool overdue(struct world *w, const struct sub *sub)
+{
+    return sub->doubtful || w->player.now >= sub->asked_at + w->options.connect_ms;
+}
+
+static void want_subscribed(struct world *w, struct sub *sub)
+{
+    struct told_table *t = sub->table;
+    if (!t || sub->on)
+        return;
+    bool maybe = overdue(w, sub);
+    struct want *wanted = want(w, "table %s %s...", t->shape.name, sub->odd_counts ? "failed" : "active");
+    wanted->effect = sub->odd_counts ? EFFECT_FAILED : EFFECT_ACTIVE;
+    wanted->sub = sub;
+    wanted->maybe = maybe;
+}
+
+static void want_conf(struct world *w, struct sub *sub, const struct note *note)
+{
+    struct told_table *t = sub->table;
+    if (!t || strcmp(t->frequency, note->frequency) == 0)
+        return;
+    struct want *wanted =
+        want(w, "table %s %s frequency=%s...", t->shape.name, oracle_state_name(t->state), note->frequency);
+    wanted->effect = EFFECT_FREQUENCY;
+    wanted->sub = sub;
+    wanted->note = note;
+    wanted->maybe = !sub->on && overdue(w, sub);
+}
+
+static void want_item_message(struct world *w, struct told_table *t, const struct note *note)
+{
+    struct told_item *item = &t->items[note->item - 1];
+    static const char *const names[] = {[NOTE_EOS] = "eos", [NOTE_CLEAR] = "clear"};
+    if (note->kind == NOTE_LOST)
+        want(w, "lost %s %zu %llu", t->shape.name, note->item, (unsigned long long)note->count);
+    else
+        want(w, "%s %s %zu", names[note->kind], t->shape.name, note->item);
+    if (note->kind == NOTE_EOS)
+        item->in_snapshot = false;
+    if (note->kind == NOTE_CLEAR) {
+        free_rows(item);
+        item->shown = false;
+    }
+}
+
+static void on_bad(struct world *w)
+{
+    want(w, "state connecting waiting ... : protocol error: ...");
+    oracle_lose(w, "session lost");
+}
+
+static void on_note(struct world *w, const struct note *note)
+{
+    struct sub *sub = note->sub;
+    struct told_table *t = sub->table;
+    if (note->kind == NOTE_SUBOK) {
+        want_subscribed(w, sub);
+    } else if (note->kind == NOTE_CONF) {
+        want_conf(w, sub, note);
+    } else if (note->kind == NOTE_UNSUB) {
+        if (t)
+            fail_table(w, t, "unsubscribed by the server", " : unsubscribed by the server");
+    } else if (t && sub->on && note->kind == NOTE_BAD) {
+        on_bad(w);
+    } else if (t && sub->on) {
+        if (note->kind == NOTE_UPDATE)
+            want_update(w, t, note);
+        else
+            want_item_message(w, t, note);
+        t->items[note->item - 1].has_messages = true;
+        t->heard_at = w->player.now;
+        if (t->state != SESSION_TABLE_STALE)
+            return;
+        t->state = SESSION_TABLE_ACTIVE;
+        want_table(w, t, "");
+    }
+}
+
+static void on_note_line(struct world *w, const struct line *line)
+{
+    struct oracle *o = &w->oracle;
+    /* Sent again after a recovery: it was had before. */
+    if (line->note <= o->got)
+        return;
+    if (line->note != o->got + 1)
+        world_fail(w, NULL, "the test's server left out a notification");
+    o->got++;
+    on_note(w, &line->session->notes[line->note - 1]);
+}
+
+/* ---- the session's own messages ---- */
+
+static void want_connected(struct world *w)
+{
+    struct oracle *o = &w->oracle;
+    static const char *const names[] = {NULL, "new", "preserved", "recovered", "replaced"};
+    enum session_continuity continuity = o->owed                  ? o->owed
+                                         : o->recover_by != NEVER ? SESSION_RECOVERED
+                                                                  : SESSION_PRESERVED;
+    const char *id = o->session->id;
+    want(w, "state connected ... %s id=%s%s", names[continuity], id + strlen(id) - 6,
+         w->auto_transport ? "..." : "");
+}
+
+static void on_conok(struct world *w, const struct line *line)
+{
+    struct oracle *o = &w->oracle;
+    o->bound = true;
+    o->keepalive_ms = line->number ? line->number : 5000;
+    if (o->bind == BIND_CREATE) {
+        o->session = line->session;
+        o->got = 0;
+        o->last_sub_id = 0;
+        o->odd = false;
+        o->owed = o->had_session ? SESSION_REPLACED : SESSION_NEW;
+        o->had_session = true;
+    }
+    if (o->bind != BIND_RECOVERY && !(o->bind == BIND_CREATE && o->settles) && o->view != SESSION_CONNECTED)
+        want_connected(w);
+}
+
+static void on_prog(struct world *w, const struct line *line)
+{
+    struct oracle *o = &w->oracle;
+    if (o->bind == BIND_RECOVERY && line->number <= o->got)
+        return;
+    want(w, "state connecting waiting ...(PROG)...");
+    oracle_lose(w, "session lost");
+}
+
+/* What was asked before the connection broke and is not answered by now is asked again. */
+static void doubt_all(struct world *w)
+{
+    for (size_t i = 0; i < w->server.n_subs; i++)
+        w->server.subs[i]->doubtful |= !w->server.subs[i]->on || w->server.subs[i]->delete_asked;
+    LIST_EACH(link, &w->server.requests)
+        CONTAINER_OF(link, struct request, link)->doubtful = true;
+}
+
+static void on_loop(struct world *w)
+{
+    struct oracle *o = &w->oracle;
+    o->over = o->clean = true;
+    o->bound = false;
+    o->loops++;
+    if (o->bind == BIND_RECOVERY) {
+        o->recover_by = w->player.now + w->options.recovery_ms;
+        doubt_all(w);
+    } else if (!(o->bind == BIND_CREATE && o->settles) && !w->stream.polls) {
+        want(w, "state reconnecting ... : LOOP");
+    }
+}
+
+/* PROTOCOL.md's table of codes. */
+static enum { REFUSED, RETRY, ANEW, ASTRAY, DOWN } verdict_of(bool creating, bool end, int code)
+{
+    static const int refused[] = {1, 2, 11, 31, 35, 40, 64, 66, 67, 70};
+    static const int anew[] = {4, 20, 41, 48, 32, 33, 34};
+    for (size_t i = 0; i < ARRAY_LENGTH(refused); i++)
+        if (code <= 0 || code == refused[i])
+            return REFUSED;
+    for (size_t i = 0; i < ARRAY_LENGTH(anew); i++)
+        if (code == anew[i])
+            return ANEW;
+    if (code == 3 || code == 21)
+        return ASTRAY;
+    if (code == 60 || code == 65 || code == 71)
+        return creating ? DOWN : REFUSED;
+    return creating || end ? ANEW : RETRY;
+}
+
+static void lost_by_code(struct world *w, const struct line *line, bool refused)
+{
+    want(w, "state %s... code=%d : ...", refused ? "disconnected refused" : "connecting waiting", line->code);
+    oracle_lose(w, "session lost");
+}
+
+static void on_refusal(struct world *w, const struct line *line)
+{
+    struct oracle *o = &w->oracle;
+    bool creating = !o->session;
+    o->dead = true;
+    switch (verdict_of(creating, line->kind == LINE_END, line->code)) {
+    case RETRY:
+        want(w, "state %s ... code=%d : ...", o->owed ? "connecting" : "reconnecting recovering", line->code);
+        break;
+    case REFUSED: lost_by_code(w, line, true); break;
+    case ANEW:
+    case ASTRAY: lost_by_code(w, line, false); break;
+    case DOWN:
+    default: break;
+    }
+    o->bound = false;
+}
+
+/* ---- answers to requests ---- */
+
+static void reconf_refused(struct world *w, const struct request *r, int code)
+{
+    struct told_table *t = r->sub ? r->sub->table : NULL;
+    if (!t || t->reconf != r)
+        return;
+    char frequency[48];
+    struct want *wanted = want(w, "table %s %s%s code=%d : ...", t->shape.name, oracle_state_name(t->state),
+                               frequency_text(t, frequency), code);
+    wanted->effect = EFFECT_REFUSED;
+    wanted->sub = r->sub;
+    wanted->maybe = r->doubtful || w->player.now >= r->at + w->options.connect_ms;
+}
+
+/* Too late, and it is asked for once more. */
+static void reconf_taken(struct world *w, const struct request *r)
+{
+    struct told_table *t = r->sub ? r->sub->table : NULL;
+    bool late = r->doubtful || w->player.now >= r->at + w->options.connect_ms;
+    if (t && t->reconf == r && !late)
+        t->reconf = NULL;
+}
+
+static void add_refused(struct world *w, struct sub *sub, int code)
+{
+    struct told_table *t = sub->table;
+    if (!t || sub->on)
+        return;
+    bool again = code == 66 || code == 68;
+    struct want *wanted =
+        want(w, "table %s %s... code=%d : ...", t->shape.name, again ? "pending" : "failed", code);
+    wanted->effect = again ? EFFECT_WAITS : EFFECT_FAILED;
+    wanted->sub = sub;
+    wanted->maybe = overdue(w, sub);
+}
+
+static void on_answer(struct world *w, const struct line *line)
+{
+    const struct request *r = line->request;
+    struct oracle *o = &w->oracle;
+    /* Of a session that is gone: nobody waits for it. */
+    if (r->session != o->session)
+        return;
+    bool fine = line->kind == LINE_REQOK;
+    if (!fine && (line->code == 20 || line->code == 11)) {
+        lost_by_code(w, line, false);
+    } else if (r->operation == OP_ADD) {
+        if (!fine)
+            add_refused(w, r->sub, line->code);
+        else if (overdue(w, r->sub))
+            r->sub->doubtful = true;
+        else
+            r->sub->asked_at = w->player.now;
+    } else if (r->operation == OP_DELETE) {
+        /* A SUBOK that comes all the same is answered by another. */
+        if (!fine && r->sub)
+            r->sub->delete_asked = false;
+    } else if (r->operation == OP_RECONF) {
+        if (!fine)
+            reconf_refused(w, r, line->code);
+        else
+            reconf_taken(w, r);
+    }
+}
+
+/* ---- lines ---- */
+
+void oracle_line(struct world *w, const struct line *line)
+{
+    struct line copy = *line;
+    copy.text = NULL;
+    if (line->kind == LINE_CONOK)
+        copy.number = w->stream.polls ? w->stream.idle_ms : w->stream.keepalive_ms;
+    lines_push(&w->oracle.queue, &copy);
+}
+
+/* Looks at the next line. Returns whether there was one. */
+static bool next_line(struct world *w)
+{
+    struct oracle *o = &w->oracle;
+    if (o->queue.first == o->queue.n) {
+        o->queue.first = o->queue.n = 0;
+        return false;
+    }
+    struct line line = o->queue.at[o->queue.first++];
+    if (o->dead)
+        return true;
+    switch (line.kind) {
+    case LINE_CONOK: on_conok(w, &line); break;
+    case LINE_CONERR:
+    case LINE_END: on_refusal(w, &line); break;
+    case LINE_PROG: on_prog(w, &line); break;
+    case LINE_LOOP: on_loop(w); break;
+    case LINE_NOTE: on_note_line(w, &line); break;
+    case LINE_REQOK:
+    case LINE_REQERR: on_answer(w, &line); break;
+    case LINE_ODD: o->odd = true; break;
+    case LINE_BAD: on_bad(w); break;
+    case LINE_NOTHING:
+    default: break;
+    }
+    return true;
+}
+
+void oracle_heard(struct world *w)
+{
+    struct oracle *o = &w->oracle;
+    o->heard_at = w->player.now;
+    if (!o->stalled)
+        return;
+    o->stalled = false;
+    want(w, "state connected ... preserved...");
+}
+
+/* ---- effects of what was seen ---- */
+
+static void begin_table(struct world *w, struct sub *sub)
+{
+    struct told_table *t = sub->table;
+    bool snapshot = t->shape.mode != TABLE_RAW && (t->shape.snapshot || t->shape.length);
+    sub->on = true;
+    t->state = SESSION_TABLE_ACTIVE;
+    t->heard_at = w->player.now;
+    for (size_t i = 0; i < t->shape.items; i++)
+        t->items[i].in_snapshot = snapshot;
+}
+
+static void seen(struct world *w, const struct want *wanted)
+{
+    struct told_table *t = wanted->sub ? wanted->sub->table : NULL;
+    switch (wanted->effect) {
+    case EFFECT_ACTIVE: begin_table(w, wanted->sub); break;
+    case EFFECT_FREQUENCY: snprintf(t->frequency, sizeof t->frequency, "%s", wanted->note->frequency); break;
+    case EFFECT_REFUSED:
+        t->reconf = NULL;
+        if (!t->reconf_wanted)
+            memcpy(t->wished, t->before, sizeof t->wished);
+        break;
+    case EFFECT_WAITS:
+        drop_sub(t);
+        t->waits = true;
+        t->waits_since = w->player.now;
+        break;
+    case EFFECT_FAILED:
+        forget_sub(t);
+        t->frequency[0] = '\0';
+        t->failed_at = w->player.now;
+        t->state = SESSION_TABLE_FAILED;
+        break;
+    case EFFECT_NONE:
+    default: break;
+    }
+}
+
+/* It was given up before the server's word came. */
+static void not_seen(const struct want *wanted)
+{
+    if (wanted->effect == EFFECT_ACTIVE || wanted->effect == EFFECT_FAILED)
+        drop_sub(wanted->sub->table);
+}
+
+/* Which want may be EVENT: the first, or, when a session is lost, the first of any table. */
+static size_t find_want(const struct oracle *o, const char *event)
+{
+    const struct told_table *before = NULL;
+    for (size_t i = 0; i < o->n_wants; i++) {
+        const struct want *wanted = &o->wants[i];
+        if (i && (!wanted->lost || !o->wants[0].lost))
+            break;
+        if ((!i || wanted->lost != before) && player_match(wanted->text, event))
+            return i;
+        before = wanted->lost;
+    }
+    return SIZE_MAX;
+}
+
+static struct want pop(struct oracle *o, size_t at)
+{
+    struct want first = o->wants[at];
+    memmove(o->wants + at, o->wants + at + 1, (--o->n_wants - at) * sizeof o->wants[0]);
+    free(first.text);
+    first.text = NULL;
+    return first;
+}
+
+/* ---- events that no line explains ---- */
+
+static void lose_in_time(struct world *w)
+{
+    struct oracle *o = &w->oracle;
+    bool spent = w->player.now >= o->recover_by;
+    if (!o->session)
+        return;
+    if (!o->lasting && !spent)
+        world_fail(w, NULL, "the session is given up without a reason");
+    oracle_lose(w, "session lost");
+}
+
+static bool silent_for(const struct world *w, uint64_t ms)
+{
+    return w->player.now >= w->oracle.heard_at + ms;
+}
+
+static bool unanswered(const struct world *w)
+{
+    return w->player.now >= w->oracle.asked_at + w->options.connect_ms;
+}
+
+/* Faults that the session was told, or that it must notice by itself. */
+static bool has_fault(const struct world *w)
+{
+    const struct oracle *o = &w->oracle;
+    const struct session_options *s = &w->options;
+    if (o->faulted || o->asked)
+        return true;
+    if (o->bound && o->bind != BIND_RECOVERY)
+        return silent_for(w, o->keepalive_ms + s->stalled_ms + s->reconnect_ms);
+    return unanswered(w) && (!o->bound || silent_for(w, s->connect_ms));
+}
+
+static bool explained_state(struct world *w, const char *event)
+{
+    struct oracle *o = &w->oracle;
+    const struct session_options *s = &w->options;
+    if (player_match("state connected stalled...", event))
+        return o->bound && !o->stalled && silent_for(w, o->keepalive_ms + s->stalled_ms);
+    if (player_match("state reconnecting recovering...", event))
+        return o->session && has_fault(w);
+    if (player_match("state reconnecting ...", event))
+        return w->auto_transport && o->session && has_fault(w);
+    if (player_match("state connecting waiting...", event)) {
+        bool fine = has_fault(w) || w->player.now >= o->recover_by;
+        lose_in_time(w);
+        return fine;
+    }
+    if (player_match("state connecting ...", event))
+        return !o->session || o->owed;
+    if (player_match("state disconnected refused...", event))
+        return !o->session && o->lasting;
+    if (player_match("state connected ... recovered...", event)) {
+        /* The server streams where a poll was asked for. */
+        bool streams = o->bound && o->bind == BIND_RECOVERY && !w->stream.polls && unanswered(w);
+        if (streams)
+            doubt_all(w);
+        o->bind = BIND_PLAIN;
+        return streams;
+    }
+    return false;
+}
+
+static bool explained_table(struct world *w, const char *event)
+{
+    struct span rest = span_of(event), word = SPAN_EMPTY, name = SPAN_EMPTY;
+    span_cut(&rest, ' ', &word);
+    span_cut(&rest, ' ', &name);
+    struct told_table *t = oracle_table(w, name);
+    if (!t || !span_is(word, "table"))
+        return false;
+    if (span_starts(rest, SPAN("stale")) && t->state == SESSION_TABLE_ACTIVE && t->stale_ms &&
+        w->player.now >= t->heard_at + t->stale_ms) {
+        t->state = SESSION_TABLE_STALE;
+        return true;
+    }
+    if (span_is(rest, "pending") && t->state == SESSION_TABLE_FAILED && t->retry_ms &&
+        w->player.now >= t->failed_at + t->retry_ms) {
+        t->state = SESSION_TABLE_PENDING;
+        return true;
+    }
+    return false;
+}
+
+/* ---- events ---- */
+
+static void on_state(struct world *w, const char *event)
+{
+    static const char *const names[] = {"state connecting ...", "state connected ...",
+                                        "state reconnecting ...", "state disconnected ..."};
+    struct oracle *o = &w->oracle;
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        if (player_match(names[i], event))
+            o->view = (enum session_state)i;
+    o->stalled = player_match("state connected stalled...", event);
+    o->waits = player_match("state connecting waiting...", event);
+    o->refused = player_match("state disconnected refused...", event);
+    if (o->view == SESSION_CONNECTED) {
+        o->owed = SESSION_CONTINUITY_NONE;
+        o->recover_by = NEVER;
+    }
+    /* One that was never told as connected is still connecting. */
+    if (player_match("state reconnecting recovering...", event) || (o->session && strstr(event, " retry="))) {
+        o->bound = o->stalled = false;
+        if (o->recover_by == NEVER)
+            o->recover_by = w->player.now + w->options.recovery_ms;
+    }
+}
+
+static void on_answer_event(struct world *w, const char *event)
+{
+    struct oracle *o = &w->oracle;
+    uint64_t token = strtoull(event + strlen("answer "), NULL, 10);
+    for (size_t i = 0; i < ASKS_MAX; i++)
+        if (token && o->asks[i].token == token) {
+            o->asks[i].token = 0;
+            return;
+        }
+    world_fail(w, NULL, "an answer that nobody waits for: %s", event);
+}
+
+static void on_oddity(struct world *w, const char *event)
+{
+    struct oracle *o = &w->oracle;
+    bool fine = o->odd;
+    for (size_t i = o->queue.first; i < o->queue.n; i++)
+        fine |= o->queue.at[i].kind == LINE_ODD;
+    if (!fine)
+        world_fail(w, NULL, "nothing was odd: %s", event);
+}
+
+void oracle_event(struct world *w, const char *event)
+{
+    struct oracle *o = &w->oracle;
+    bool state = strncmp(event, "state ", 6) == 0;
+    if (strncmp(event, "answer ", 7) == 0) {
+        on_answer_event(w, event);
+        return;
+    }
+    if (strncmp(event, "oddity ", 7) == 0) {
+        on_oddity(w, event);
+        return;
+    }
+    for (;;) {
+        if (!o->n_wants) {
+            if (next_line(w))
+                continue;
+            if (!(state ? explained_state(w, event) : explained_table(w, event)))
+                world_fail(w, NULL, "nothing explains: %s", event);
+            break;
+        }
+        size_t at = find_want(o, event);
+        if (at == SIZE_MAX && !o->wants[0].maybe)
+            world_fail(w, o->wants[0].text, "instead: %s", event);
+        struct want wanted = pop(o, at == SIZE_MAX ? 0 : at);
+        if (at != SIZE_MAX) {
+            seen(w, &wanted);
+            break;
+        }
+        not_seen(&wanted);
+    }
+    if (state)
+        on_state(w, event);
+}
+
+void oracle_nothing_left(struct world *w)
+{
+    struct oracle *o = &w->oracle;
+    for (;;) {
+        if (!o->n_wants) {
+            if (!next_line(w))
+                return;
+            continue;
+        }
+        if (!o->wants[0].maybe)
+            world_fail(w, o->wants[0].text, "and it is missing");
+        struct want wanted = pop(o, 0);
+        not_seen(&wanted);
+    }
+}

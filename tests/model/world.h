@@ -1,0 +1,318 @@
+/* One virtual session and everything around it: a clock, a network, a server (server.c), whoever uses the session (steps.c), and the oracle that knows what
+ * must come out (oracle.c). Everything that happens is written down as a transcript. Nothing of src/proto but its public header is used. */
+#pragma once
+
+#include <stdio.h>
+
+#include "../lib/player.h"
+#include "source.h"
+
+#define NEVER UINT64_MAX
+
+/* A subscription: one LS_subId. */
+struct sub {
+    uint64_t id;
+    struct served *session;
+    const struct shape *shape;
+    /* the server's */
+    enum { SUB_UNHEARD, SUB_ASKED, SUB_ON, SUB_OFF } stage;
+    uint64_t due_at; /* ASKED: when SUBOK is said */
+    bool odd_counts; /* SUBOK will tell others than are configured */
+    struct source_item items[ITEMS_MAX];
+    /* the oracle's */
+    struct told_table *table; /* who asked for it; NULL: nobody wants it any more */
+    uint64_t asked_at;        /* the add (or taken), or the delete */
+    bool doubtful;            /* the client may have given it up: it was not answered in time */
+    bool on;                  /* its SUBOK was delivered */
+    bool delete_asked;
+};
+
+enum note_kind {
+    NOTE_SUBOK,
+    NOTE_CONF,
+    NOTE_UPDATE,
+    NOTE_EOS,
+    NOTE_CLEAR,
+    NOTE_LOST,
+    NOTE_UNSUB,
+    NOTE_BAD, /* something that breaks the protocol, if its subscription is still wanted */
+};
+
+/* A data notification. */
+struct note {
+    enum note_kind kind;
+    struct sub *sub;
+    size_t item; /* 1-based */
+    uint64_t count;
+    struct values values; /* UPDATE: what is true from here on */
+    char frequency[16];   /* CONF */
+    char *line;           /* owned */
+};
+
+/* A session on the server. */
+struct served {
+    struct list link;
+    char id[24];
+    struct note *notes; /* all since its begin */
+    size_t n_notes, cap_notes;
+    size_t sent; /* of them, on any connection */
+    bool alive, bound;
+    uint64_t recover_limit; /* the first note that is still kept, for recoveries */
+};
+
+enum operation { OP_ADD, OP_DELETE, OP_RECONF, OP_CONSTRAIN, OP_REBIND, OP_DESTROY };
+
+/* A control request, from the moment it is sent. */
+struct request {
+    struct list link;
+    enum operation operation;
+    uint64_t id;
+    struct served *session;
+    struct sub *sub; /* NULL: an id that nobody has */
+    uint64_t sub_id;
+    char value[24]; /* frequency, bandwidth */
+    uint64_t at;
+    bool doubtful; /* it was not answered before a recovery */
+};
+
+enum line_kind {
+    LINE_NOTHING, /* filler */
+    LINE_CONOK,
+    LINE_CONERR,
+    LINE_END,
+    LINE_PROG,
+    LINE_LOOP,
+    LINE_NOTE,
+    LINE_REQOK,
+    LINE_REQERR,
+    LINE_ODD, /* something that a client may wonder at */
+    LINE_BAD, /* something that breaks the protocol */
+};
+
+/* A line of the server's, on its way. */
+struct line {
+    enum line_kind kind;
+    char *text; /* owned, without its end */
+    struct served *session;
+    size_t note; /* NOTE: counts from 1 */
+    const struct request *request;
+    int code;
+    uint64_t number; /* PROG */
+};
+
+struct lines {
+    struct line *at;      /* owned */
+    size_t n, cap, first; /* first: not delivered yet */
+};
+
+enum bind_kind { BIND_CREATE, BIND_PLAIN, BIND_RECOVERY };
+
+struct stream {
+    enum { STREAM_NONE, STREAM_OPENING, STREAM_OPEN } state;
+    bool websocket;
+    char *request; /* HTTP: what is posted when it opens; owned */
+    uint64_t opens_at;
+    enum { OPENS, FAILS_PASSING, FAILS_LASTING, FAILS_SILENT, HANGS } fate;
+    struct lines lines;
+    size_t in_line; /* bytes of the first line that were delivered */
+    uint64_t next_at;
+    uint64_t cut_after; /* bytes; NEVER: not cut */
+    bool cut_soon;      /* and whatever waits to be written then */
+    bool dead;          /* half open: nothing arrives any more, nobody is told */
+    bool ends;          /* by the server, after what it wrote */
+    /* the server's side of it */
+    struct served *session; /* bound to it */
+    enum bind_kind kind;
+    bool polls;
+    uint64_t polling_ms, idle_ms;
+    uint64_t keepalive_ms, probe_at; /* streaming */
+    uint64_t loop_at;                /* polling: its end, whatever comes */
+};
+
+struct control {
+    bool busy;
+    char *request; /* not arrived yet; owned */
+    uint64_t arrives_at, answers_at;
+    struct lines answer;
+};
+
+/* What is going to go wrong next; each is used up once. */
+struct troubles {
+    int open;           /* stream.fate of the next stream */
+    uint64_t open_ms;   /* it takes longer */
+    uint64_t cut_after; /* the next stream ends after so many bytes; NEVER */
+    bool next_dead;     /* the next stream opens, and says nothing */
+    int create_code;    /* CONERR; 0: none */
+    unsigned creates;   /* so many times */
+    int bind_code;
+    bool prog_high, forget;
+    uint64_t prog_less;
+    bool streams_on;          /* the next recovery is answered by a stream */
+    bool control_lost;        /* the next control request never arrives */
+    uint64_t control_ms;      /* its answer takes longer */
+    unsigned silent_requests; /* so many are taken, but not answered */
+    int request_code;         /* the next request is refused */
+    uint64_t subok_ms;        /* the next SUBOK takes longer */
+    bool odd_counts;          /* and tells others than are configured */
+    bool credentials_fail;
+};
+
+struct server {
+    struct list sessions, requests; /* of this run, owned */
+    struct sub **subs;              /* owned */
+    size_t n_subs, cap_subs;
+    unsigned n_sessions;
+    struct served *current;
+    struct random chance;
+    struct lines late; /* WebSocket: answers that wait for late_at */
+    uint64_t late_at;
+};
+
+/* A row of COMMAND. */
+struct key_row {
+    struct list link;
+    char *key; /* owned */
+    uint64_t kseq;
+    struct values values;
+};
+
+struct told_item {
+    bool has_messages, shown, in_snapshot;
+    struct values row;
+    struct list rows; /* COMMAND */
+};
+
+/* A table, as its user sees it. */
+struct told_table {
+    struct list link;
+    struct shape shape;
+    enum session_table_state state;
+    struct sub *sub; /* the last that was asked for in this session */
+    bool waits;      /* the server asked for patience */
+    uint64_t waits_since;
+    char frequency[32];           /* as it was told */
+    char wished[16];              /* what a subscription asks for, or "" */
+    char before[16];              /* what a refused reconf gives back */
+    const struct request *reconf; /* that waits for its answer */
+    bool reconf_wanted;
+    uint64_t stale_ms, heard_at, retry_ms, failed_at;
+    struct told_item items[ITEMS_MAX];
+};
+
+struct want {
+    char *text; /* a pattern; owned */
+    bool maybe; /* its subscription may have been given up meanwhile */
+    enum { EFFECT_NONE, EFFECT_ACTIVE, EFFECT_FREQUENCY, EFFECT_REFUSED, EFFECT_WAITS, EFFECT_FAILED } effect;
+    struct sub *sub;
+    const struct note *note;
+    const struct told_table *lost; /* with the session: tables may be told in any order */
+};
+
+enum { WANTS_MAX = 64, ASKS_MAX = 16 };
+
+struct oracle {
+    struct list tables, gone;          /* owned */
+    struct served *session, *previous; /* the client's */
+    uint64_t got;                      /* notes of it */
+    uint64_t last_sub_id, last_request_id;
+    enum session_state view;
+    bool stopped, refused, waits, had_session, stalled, held_told;
+    enum session_continuity owed; /* to be told with the next `connected` */
+    /* the connection */
+    enum bind_kind bind;
+    bool bind_sent, bound, over, polls, settles, caught_up, dead;
+    bool clean; /* whatever the server sent has arrived: a plain bind is right */
+    uint64_t heard_at, asked_at, keepalive_ms, recover_by;
+    bool faulted, lasting; /* what the session was told just now */
+    bool asked;            /* credentials failed just now */
+    bool odd;              /* something odd was said in this session */
+    bool rebind_wanted, constrain_wanted;
+    struct lines queue; /* delivered, not looked at yet; they borrow their texts */
+    struct want wants[WANTS_MAX];
+    size_t n_wants;
+    struct {
+        uint64_t token, by;
+    } asks[ASKS_MAX];
+    uint64_t last_token;
+    unsigned opens, loops; /* in this virtual second */
+    uint64_t second;
+};
+
+struct world {
+    struct player player;
+    struct session_options options;
+    FILE *story;
+    bool about_tables;    /* so was the last line of the story */
+    struct random chance; /* how bytes come in pieces */
+    bool auto_transport;
+    bool held;
+    uint64_t hold_since;
+    uint64_t ask_at;
+    struct troubles troubles;
+    struct stream stream;
+    struct control control;
+    struct server server;
+    struct oracle oracle;
+};
+
+/* ---- world.c ---- */
+/* TRANSPORT: as transcripts name it. */
+void world_init(struct world *w, uint64_t seed, FILE *story);
+void world_done(struct world *w);
+/* Time passes, and all that is due in it happens. */
+void world_run(struct world *w, uint64_t ms);
+/* After something was told to the session: takes what it says and wants, and holds it against the oracle. */
+void world_settle(struct world *w);
+void world_cut(struct world *w, uint64_t more_bytes);
+/* The session did what it must not, or did not what it must: writes the story's end, and exits. EXPECTED: the event, or NULL. */
+void world_fail(struct world *w, const char *expected, const char *format, ...) __attribute__((noreturn))
+PRINTF_LIKE(3, 4);
+void world_write(struct world *w, const char *format, ...) PRINTF_LIKE(2, 3);
+void world_write_table(struct world *w, const char *format, ...) PRINTF_LIKE(2, 3);
+
+void lines_push(struct lines *l, const struct line *line);
+void lines_drop(struct lines *l);
+
+/* ---- server.c ---- */
+void server_init(struct server *s, uint64_t seed);
+void server_done(struct server *s);
+/* A stream's request arrived: create_session or bind_session, with its parameters. */
+void server_stream(struct world *w, const char *name, struct span body);
+/* Control requests, a line each, arrived; answers are put behind ANSWERS. */
+void server_requests(struct world *w, struct span body, struct lines *answers);
+struct request *server_request(struct world *w, uint64_t id);
+/* Whatever is due now. */
+void server_tick(struct world *w);
+uint64_t server_deadline(const struct world *w);
+/* The stream is gone, as the server sees it. */
+void server_unbound(struct world *w);
+/* Sends what waits to the stream that is bound. */
+void server_pump(struct world *w);
+void server_say(struct world *w, enum line_kind kind, int code, const char *format, ...) PRINTF_LIKE(4, 5);
+void server_loop(struct world *w, uint64_t delay_ms);
+void server_end(struct world *w, int code);
+struct note *server_note(struct sub *sub, enum note_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
+void server_unsubscribe(struct sub *sub);
+void server_update(struct sub *sub, size_t item, struct random *chance);
+
+/* ---- oracle.c: what is asked for ---- */
+void oracle_init(struct world *w);
+void oracle_done(struct world *w);
+void oracle_action(struct world *w, const char *action);
+/* All events and actions were taken. */
+void oracle_settled(struct world *w);
+/* Nothing is due any more. */
+void oracle_at_rest(struct world *w);
+struct span parameter(struct span line, const char *name);
+
+/* ---- oracle_events.c: what comes out ---- */
+/* The whole of a line was delivered: its effects must come. */
+void oracle_line(struct world *w, const struct line *line);
+void oracle_heard(struct world *w);
+void oracle_event(struct world *w, const char *event);
+void oracle_nothing_left(struct world *w);
+void oracle_want(struct world *w, const char *format, ...) PRINTF_LIKE(2, 3);
+void oracle_lose(struct world *w, const char *reason);
+void oracle_gaps(struct world *w, struct told_table *t, const char *reason);
+struct told_table *oracle_table(struct world *w, struct span name);
+const char *oracle_state_name(enum session_table_state state);
