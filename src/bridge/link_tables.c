@@ -127,6 +127,8 @@ int link_add_table(struct link *l, const struct conf_table *conf)
         .max_frequency = frequency_of(conf),
         .snapshot = conf->snapshot,
         .snapshot_length = (uint64_t)conf->snapshot_length,
+        .key_field = conf->key_field ? conf_field_position(conf, conf->key_field) : 0,
+        .command_field = conf->command_field ? conf_field_position(conf, conf->command_field) : 0,
     };
     struct table_hooks hooks = feed_table_hooks(ft);
     struct session_table *t = NULL;

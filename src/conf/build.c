@@ -210,8 +210,6 @@ static int choice_take(struct setting *s, bool number_ok)
     int choice = row_choice(s->row, word);
     if (choice < 0)
         fault_expected(s, s->node, "");
-    else if (s->row->choices[choice].not_yet)
-        say_fault(s->b, s->scope, s->node->place, s->row->name, "\"%s\" is not yet supported", word);
     return choice;
 }
 
@@ -263,7 +261,7 @@ static void set_number(struct setting *s)
     }
     char **at = row_at(s->row, s->base);
     free(*at);
-    *at = choice >= 0 ? span_dup(span_of(s->row->choices[choice].word)) : number_text(micro);
+    *at = choice >= 0 ? span_dup(span_of(s->row->choices[choice])) : number_text(micro);
     if (!*at)
         out_of_memory(s);
 }

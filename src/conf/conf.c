@@ -15,7 +15,7 @@ void conf_free(struct conf *c)
 /* The word of a choice that has VALUE. */
 static const char *word(const struct conf_rows *rows, const char *setting, unsigned value)
 {
-    return conf_rows_find(rows, setting)->choices[value].word;
+    return conf_rows_find(rows, setting)->choices[value];
 }
 
 const char *conf_transport_name(enum conf_transport transport)
@@ -31,6 +31,17 @@ const char *conf_mode_name(enum conf_mode mode)
 const char *conf_encoding_name(enum conf_encoding encoding)
 {
     return word(&conf_table_rows, "encoding", encoding);
+}
+
+size_t conf_field_position(const struct conf_table *table, const char *text)
+{
+    uint64_t position;
+    for (size_t i = 0; i < table->fields.n; i++)
+        if (strcmp(table->fields.at[i], text) == 0)
+            return i + 1;
+    if (text[0] == '0' || !span_to_u64(span_of(text), INT32_MAX, &position))
+        return 0;
+    return table->fields.n == 0 || position <= table->fields.n ? (size_t)position : 0;
 }
 
 const struct conf_session *conf_find_session(const struct conf *c, const char *name)

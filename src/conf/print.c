@@ -220,8 +220,8 @@ static void print_value(struct print *p, const struct conf_row *row, const void 
     case CONF_INT64: print_integer(p, *(const int64_t *)at); break;
     case CONF_MODE_BITS: buf_printf(p->out, "\"%04o\"", *(const unsigned *)at); break;
     case CONF_STRING: print_secret(p, row, text_in(row, base)); break;
-    case CONF_CHOICE: print_string(p, row->choices[choice_in(row, base)].word); break;
-    case CONF_CHOICE_BOOL: print_string(p, row->choices[*(const bool *)at ? 1 : 0].word); break;
+    case CONF_CHOICE: print_string(p, row->choices[choice_in(row, base)]); break;
+    case CONF_CHOICE_BOOL: print_string(p, row->choices[*(const bool *)at ? 1 : 0]); break;
     case CONF_STRINGS: print_strings(p, strings->at, strings->n); break;
     case CONF_NUMBER: print_number(p, row, text_in(row, base)); break;
     case CONF_SNAPSHOT: print_snapshot(p, row, base); break;

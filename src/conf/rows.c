@@ -67,8 +67,8 @@ void *row_list(const struct conf_row *row, const void *base, size_t *ret_n)
 
 int row_choice(const struct conf_row *row, const char *word)
 {
-    for (int i = 0; row->choices && row->choices[i].word; i++)
-        if (strcmp(row->choices[i].word, word) == 0)
+    for (int i = 0; row->choices && row->choices[i]; i++)
+        if (strcmp(row->choices[i], word) == 0)
             return i;
     return -1;
 }

@@ -140,23 +140,6 @@ static void rule_second_level(const struct rule *r)
     rule_separator(r, names, array, "second_level.fields");
 }
 
-enum { NO_FIELD = -1, UNKNOWN_COUNT = -2 };
-
-/* The 0-based field that a name or a 1-based position means; NO_FIELD, or UNKNOWN_COUNT for a position in a schema
- * whose names are not known. */
-static int64_t field_index(const struct conf_table *t, const char *text)
-{
-    for (size_t i = 0; i < t->fields.n; i++)
-        if (strcmp(t->fields.at[i], text) == 0)
-            return (int64_t)i;
-    uint64_t position;
-    if (text[0] == '0' || !span_to_u64(span_of(text), INT32_MAX, &position))
-        return NO_FIELD;
-    if (t->fields.n == 0)
-        return UNKNOWN_COUNT;
-    return position <= t->fields.n ? (int64_t)position - 1 : NO_FIELD;
-}
-
 static void fault_no_field(const struct rule *r, struct conf_place place, const char *setting,
                            const char *found)
 {
@@ -178,12 +161,12 @@ static bool fields_sound(const struct rule *r)
 static void rule_type(const struct rule *r, const struct conf_node *node, const char *field, struct map *seen)
 {
     const struct conf_table *t = r->table;
-    int64_t index = field_index(t, field);
-    if (index == NO_FIELD && !has_name(&t->second_level.fields, field)) {
+    size_t position = conf_field_position(t, field);
+    if (position == 0 && !has_name(&t->second_level.fields, field)) {
         fault_no_field(r, node->place, "types", field);
         return;
     }
-    struct span name = span_of(index >= 0 ? t->fields.at[index] : field);
+    struct span name = span_of(position && position <= t->fields.n ? t->fields.at[position - 1] : field);
     if (map_get(seen, name))
         say_fault(r->b, r->scope, node->place, "types", "expected one type for a field, found \"%s\" twice",
                   field);
@@ -221,7 +204,7 @@ static void rule_place_in_row(const struct rule *r, const char *setting, const c
     bool text = r->session->protocol == CONF_PROTOCOL_TEXT;
     if (!given(r->node, setting)) {
         if (text && r->table->mode == CONF_MODE_COMMAND && !faulty(r->node, "mode") && fields_sound(r) &&
-            field_index(r->table, name) == NO_FIELD)
+            conf_field_position(r->table, name) == 0)
             say_fault(r->b, r->scope, r->node->place, NULL,
                       "%s is missing: expected the name or position of a field, as none is called \"%s\"",
                       setting, name);
@@ -231,7 +214,7 @@ static void rule_place_in_row(const struct rule *r, const char *setting, const c
         RULE_FAULT(r, setting, "is for protocol = \"text\": in TLCP the server says");
     else if (!faulty(r->node, "mode") && r->table->mode != CONF_MODE_COMMAND)
         RULE_FAULT(r, setting, "is for mode COMMAND, found mode %s", conf_mode_name(r->table->mode));
-    else if (value && fields_sound(r) && field_index(r->table, value) == NO_FIELD)
+    else if (value && fields_sound(r) && conf_field_position(r->table, value) == 0)
         fault_no_field(r, conf_node_get(r->node, setting)->place, setting, value);
 }
 
@@ -240,10 +223,14 @@ static void rule_key(const struct rule *r)
     const struct conf_table *t = r->table;
     rule_place_in_row(r, "key_field", "key", t->key_field);
     rule_place_in_row(r, "command_field", "command", t->command_field);
-    if (given(r->node, "key_field") && given(r->node, "command_field") && t->key_field && t->command_field &&
-        field_index(t, t->key_field) >= 0 && field_index(t, t->key_field) == field_index(t, t->command_field))
+    size_t key = conf_field_position(t, t->key_field ? t->key_field : "key");
+    size_t command = conf_field_position(t, t->command_field ? t->command_field : "command");
+    bool same = key && key == command;
+    if (same && given(r->node, "command_field") && t->command_field)
         RULE_FAULT(r, "command_field", "expected another field than key_field, found \"%s\"",
                    t->command_field);
+    else if (same && given(r->node, "key_field") && t->key_field)
+        RULE_FAULT(r, "key_field", "expected another field than command_field, found \"%s\"", t->key_field);
 }
 
 void rules_table(struct conf_build *b, const struct conf_scope *scope, const struct conf_session *s,

@@ -50,12 +50,12 @@ void say_fault(struct conf_build *b, const struct conf_scope *scope, struct conf
     say_end(b, place, &text);
 }
 
-static void add_words(const struct conf_choice *choices, const char *last, struct buf *out)
+static void add_words(const char *const *choices, const char *last, struct buf *out)
 {
-    for (const struct conf_choice *c = choices; c->word; c++) {
+    for (const char *const *c = choices; *c; c++) {
         if (c != choices)
-            buf_add_text(out, c[1].word || last ? ", " : " or ");
-        buf_printf(out, "\"%s\"", c->word);
+            buf_add_text(out, c[1] || last ? ", " : " or ");
+        buf_printf(out, "\"%s\"", *c);
     }
     if (last)
         buf_printf(out, " or %s", last);

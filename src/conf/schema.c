@@ -49,18 +49,15 @@
         .at = (array), .n = ARRAY_LENGTH(array), .size = sizeof(struct HERE), __VA_ARGS__                    \
     }
 
-static const struct conf_choice encodings[] = {{"json", false}, {"msgpack", false}, {0}};
-static const struct conf_choice row_fields[] = {{"all", false}, {"changed", false}, {0}};
-static const struct conf_choice slow_consumers[] = {{"drop", false}, {"wait", false}, {0}};
-static const struct conf_choice protocols[] = {{"tlcp", false}, {"text", true}, {0}};
-static const struct conf_choice transports[] = {
-    {"auto", false},           {"ws", false},         {"http", false},         {"ws-streaming", false},
-    {"http-streaming", false}, {"ws-polling", false}, {"http-polling", false}, {0},
-};
-static const struct conf_choice modes[] = {
-    {"MERGE", false}, {"DISTINCT", false}, {"COMMAND", false}, {"RAW", false}, {0}};
-static const struct conf_choice unlimited[] = {{"unlimited", false}, {0}};
-static const struct conf_choice frequencies[] = {{"unlimited", false}, {"unfiltered", false}, {0}};
+static const char *const encodings[] = {"json", "msgpack", NULL};
+static const char *const row_fields[] = {"all", "changed", NULL};
+static const char *const slow_consumers[] = {"drop", "wait", NULL};
+static const char *const protocols[] = {"tlcp", "text", NULL};
+static const char *const transports[] = {"auto",           "ws",         "http",         "ws-streaming",
+                                         "http-streaming", "ws-polling", "http-polling", NULL};
+static const char *const modes[] = {"MERGE", "DISTINCT", "COMMAND", "RAW", NULL};
+static const char *const unlimited[] = {"unlimited", NULL};
+static const char *const frequencies[] = {"unlimited", "unfiltered", NULL};
 
 const char *const conf_type_words[5] = {NULL, "number", "integer", "boolean", "json"};
 

@@ -32,23 +32,18 @@ enum conf_secrecy {
     CONF_ADDRESS, /* a URL: never shown with its user information */
 };
 
-struct conf_choice {
-    const char *word; /* NULL ends an array of them */
-    bool not_yet;     /* known, but its function is not built */
-};
-
 struct conf_rows;
 
 struct conf_row {
     const char *name;
     enum conf_kind kind;
-    size_t offset;                     /* of the value in the struct of its rows */
-    size_t more;                       /* of the second member of a kind that has two */
-    size_t present;                    /* of a bool that says whether it was given; 0: none */
-    int64_t min, max;                  /* INT, INT64, NUMBER: range; STRINGS: elements, no `max` is none */
-    const char *preset;                /* the default as text (STRINGS: separated by blanks); NULL: none */
-    const struct conf_choice *choices; /* CHOICE, CHOICE_BOOL, NUMBER */
-    bool (*check)(const char *value);  /* of a string, or of each in STRINGS */
+    size_t offset;                    /* of the value in the struct of its rows */
+    size_t more;                      /* of the second member of a kind that has two */
+    size_t present;                   /* of a bool that says whether it was given; 0: none */
+    int64_t min, max;                 /* INT, INT64, NUMBER: range; STRINGS: elements, no `max` is none */
+    const char *preset;               /* the default as text (STRINGS: separated by blanks); NULL: none */
+    const char *const *choices;       /* CHOICE, CHOICE_BOOL, NUMBER */
+    bool (*check)(const char *value); /* of a string, or of each in STRINGS */
     bool (*normalise)(const char *given, char **ret); /* false: no memory. Runs after `check` */
     const char *expected;                             /* what `check` wants, after "expected"; else by kind */
     unsigned change;                                  /* enum conf_change; 0: that of its rows */
