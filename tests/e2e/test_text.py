@@ -271,3 +271,14 @@ def test_end_in_the_head(world):
     scene.sim.say("refuse create end 31 1")
     scene.daemon.must("connect", session="s")
     assert scene.status.wait_session("disconnected", detail="refused")["code"] == 31
+
+
+def test_messages(world):
+    scene = world.bridge([table()], **TEXT).open()
+    assert scene.daemon.must("send-message", session="s", text="plain, é + %")["response"] == ""
+    for n in range(3):
+        scene.daemon.must("send-message", session="s", text=f"in order {n}", sequence="q")
+    scene.sim.say('message "no such" fail -9 "not like this"')
+    refused = scene.daemon.ask("send-message", session="s", text="no such", sequence="q")
+    assert (refused["ok"], refused["code"]) == (False, -9) and "not like this" in refused["error"]
+    assert "LS_msg_prog=4" in scene.sim.requests("send_message", "LS_sequence=q")[-1]
