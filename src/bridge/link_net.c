@@ -176,8 +176,8 @@ static void send_control(struct link *l, const struct session_action *a)
     l->on_control_link = a->control_link != NULL;
     int r = build_url(l, a, &url, &why);
     if (r == 0)
-        r = (a->once ? net_http_post_once : net_http_post)(
-            l->peer, buf_text(&url), a->body, l->conf->connect_ms, 0, &control_handlers, l, &l->control);
+        r = net_http_post(l->peer, buf_text(&url), a->body, l->conf->connect_ms, 0, &control_handlers, l,
+                          &l->control);
     l->control_end = r == 0 ? CONTROL_OPEN : CONTROL_ENDED;
     if (r != 0)
         log_line(l->env->log, LOG_WARNING, l->name, NULL, "a control request failed: %s", why);

@@ -146,7 +146,7 @@ static const struct stream_kind http_kind = {http_done, http_work, NULL, http_st
             code = curl_easy_setopt(s->easy, option, value);                                                 \
     } while (0)
 
-static int configure_post(struct http *h, struct span body, int64_t total_ms, bool once)
+static int configure_post(struct http *h, struct span body, int64_t total_ms)
 {
     struct net_stream *s = &h->s;
     const char *const ours[] = {s->peer->form ? "Content-Type: application/x-www-form-urlencoded"
@@ -161,7 +161,6 @@ static int configure_post(struct http *h, struct span body, int64_t total_ms, bo
     SET(CURLOPT_POST, 1L);
     SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
     SET(CURLOPT_COPYPOSTFIELDS, body.len ? body.at : "");
-    SET(CURLOPT_FRESH_CONNECT, once ? 1L : 0L);
     SET(CURLOPT_ACCEPT_ENCODING, "");
     SET(CURLOPT_BUFFERSIZE, total_ms > 0 ? (long)NET_REQUEST_BUFFER : (long)NET_STREAM_BUFFER);
     SET(CURLOPT_PREREQFUNCTION, on_request);
@@ -173,15 +172,16 @@ static int configure_post(struct http *h, struct span body, int64_t total_ms, bo
     return code == CURLE_OK ? 0 : -ENOMEM;
 }
 
-static int post(struct net_peer *p, const char *url, struct span body, int64_t total_ms, int64_t patience_ms,
-                bool once, const struct net_handlers *handlers, void *userdata, struct net_stream **ret)
+int net_http_post(struct net_peer *p, const char *url, struct span body, int64_t total_ms,
+                  int64_t patience_ms, const struct net_handlers *handlers, void *userdata,
+                  struct net_stream **ret)
 {
     struct http *h = calloc(1, sizeof *h);
     if (!h)
         return -ENOMEM;
     int r = stream_init(&h->s, p, &http_kind, url, handlers, userdata);
     if (r == 0)
-        r = configure_post(h, body, total_ms, once);
+        r = configure_post(h, body, total_ms);
     if (r == 0)
         r = stream_set_deadline(&h->s, total_ms, patience_ms);
     if (r < 0) {
@@ -191,18 +191,4 @@ static int post(struct net_peer *p, const char *url, struct span body, int64_t t
     stream_wake(&h->s);
     *ret = &h->s;
     return 0;
-}
-
-int net_http_post(struct net_peer *p, const char *url, struct span body, int64_t total_ms,
-                  int64_t patience_ms, const struct net_handlers *handlers, void *userdata,
-                  struct net_stream **ret)
-{
-    return post(p, url, body, total_ms, patience_ms, false, handlers, userdata, ret);
-}
-
-int net_http_post_once(struct net_peer *p, const char *url, struct span body, int64_t total_ms,
-                       int64_t patience_ms, const struct net_handlers *handlers, void *userdata,
-                       struct net_stream **ret)
-{
-    return post(p, url, body, total_ms, patience_ms, true, handlers, userdata, ret);
 }

@@ -88,12 +88,6 @@ int net_http_post(struct net_peer *p, const char *url, struct span body, int64_t
                   int64_t patience_ms, const struct net_handlers *handlers, void *userdata,
                   struct net_stream **ret);
 
-/* The same, on a connection of its own: on one that it kept libcurl sends a request again if the connection turns out to be dead, though the
- * server may have obeyed it before it died. */
-int net_http_post_once(struct net_peer *p, const char *url, struct span body, int64_t total_ms,
-                       int64_t patience_ms, const struct net_handlers *handlers, void *userdata,
-                       struct net_stream **ret);
-
 /* Starts a WebSocket to URL (http:// or https://, as for net_http_post, with the same errors) with the given
  * subprotocol, which the server has to accept. */
 int net_ws_open(struct net_peer *p, const char *url, const char *subprotocol,

@@ -104,7 +104,6 @@ enum session_action_kind {
 struct session_action {
     enum session_action_kind kind;
     bool websocket;           /* OPEN */
-    bool once;                /* CONTROL: not to be sent again, by whatever sends it */
     const char *control_link; /* OPEN, CONTROL, FAREWELL: instead of the configured host; NULL: none */
     const char *name;         /* "create_session", "bind_session", "control", "msg", "heartbeat" */
     const char *

@@ -148,7 +148,6 @@ static bool fill_requests(struct session *s, uint64_t now, struct session_action
     *ret = (struct session_action){.kind = s->stream_websocket ? SESSION_SEND : SESSION_CONTROL,
                                    .control_link = link_text(&s->control_link),
                                    .name = control ? "control" : s->dialect->message,
-                                   .once = !s->stream_websocket && !control && s->messages_once,
                                    .body = buf_span(&s->out)};
     return true;
 }

@@ -122,7 +122,6 @@ struct session {
     unsigned message_tries;       /* in a row: back-off of requests that nobody answered */
     bool messages_wait;           /* some are to be sent; false only when none is */
     bool control_messages;        /* the control request under way carries messages */
-    bool messages_once;           /* … some of them without a sequence */
     struct session_table *corpse; /* its last event was taken; freed by the next call */
 
     /* what comes out */

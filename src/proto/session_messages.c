@@ -240,7 +240,6 @@ static void mark_sent(struct session *s, struct message *m)
         m->sequence->last = m->prog;
     else if (!m->sequence)
         s->last_unordered = m->prog;
-    s->messages_once |= !m->sequence;
     s->counters.upstream_sent += !m->sent;
     m->again = m->sent;
     m->sent = true;
@@ -277,7 +276,6 @@ bool session_build_messages(struct session *s, uint64_t now)
         buf_add_text(&s->out, "msg\r\n");
     s->out_prefix = s->out.len;
     s->answer_id = s->last_request_id + 1;
-    s->messages_once = false;
     LIST_EACH_SAFE(link, &s->messages)
         if (r == 0 && message_of(link)->waits)
             r = send_one(s, message_of(link), &line);

@@ -205,8 +205,6 @@ static void put_action(struct buf *out, const struct session_action *a)
     if (a->kind == SESSION_OPEN || a->kind == SESSION_CONTROL || a->kind == SESSION_FAREWELL ||
         a->kind == SESSION_HEARTBEAT)
         buf_printf(out, " %s", a->name);
-    if (a->once)
-        buf_add_text(out, " once");
     if (a->control_link)
         buf_printf(out, " at=%s", a->control_link);
     put_body(out, a->body);
