@@ -70,7 +70,7 @@ static void build_add(struct session *s, struct buf *out, uint64_t id, uint64_t 
 
 void session_build_destroy(struct session *s, struct buf *out, bool with_session)
 {
-    if (with_session)
+    if (with_session || s->version > TLCP_2_2)
         tlcp_param(out, "LS_session", buf_span(&s->id));
     s->last_request_id++;
     if (s->dialect->numbers_requests)
