@@ -51,6 +51,7 @@ struct conn {
     struct session *session; /* the session whose stream this connection carries, or NULL */
     char *last_session;      /* owned: WebSocket: the id that requests without LS_session mean */
     uint64_t last_sub_id;    /* of the last LS_op=add seen here */
+    uint64_t version;        /* of the protocol, in which the present request is written: see request.h */
     struct list answers;     /* those that are late: struct late_answer */
 };
 

@@ -179,7 +179,8 @@ void connect_create(struct conn *c, uint64_t version, struct span lines)
     connect_read_binding(c, &p, &binding);
     s = connect_new_session(c, &dialect_tlcp, &p);
     s->no_cons = binding.reduce_head;
-    s->diffs = read_diffs(c->sim, &p);
+    s->diffs = version >= 240 ? read_diffs(c->sim, &p) : 0;
+    s->version = version;
     session_constrain(s, params_text(&p, "LS_requested_max_bandwidth"));
     session_bind(s, c, &binding);
 }

@@ -27,7 +27,7 @@ struct dialect {
                    const struct row *now, unsigned diffs);
     /* "EOS", "CS", or "OV" with its number. */
     void (*mark)(struct buf *out, uint64_t id, size_t pos, const char *tag, const uint64_t *number);
-    /* What became of a message: CODE 0 is success. */
+    /* What became of a message: CODE 0 is success. A TEXT without `at`: none is told. */
     void (*outcome)(struct buf *out, struct span sequence, uint64_t prog, int code, struct span text);
 };
 

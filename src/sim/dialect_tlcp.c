@@ -66,9 +66,11 @@ static void mark(struct buf *out, uint64_t id, size_t pos, const char *tag, cons
 
 static void outcome(struct buf *out, struct span sequence, uint64_t prog, int code, struct span text)
 {
-    buf_printf(out, "%s,%.*s,%" PRIu64 ",", code == 0 ? "MSGDONE" : "MSGFAIL", SPAN_ARG(sequence), prog);
+    buf_printf(out, "%s,%.*s,%" PRIu64, code == 0 ? "MSGDONE" : "MSGFAIL", SPAN_ARG(sequence), prog);
     if (code != 0)
-        buf_printf(out, "%d,", code);
+        buf_printf(out, ",%d", code);
+    if (text.at)
+        buf_add_char(out, ',');
     encode_argument(out, text);
     buf_add_text(out, "\r\n");
 }

@@ -78,6 +78,11 @@ static void note(struct session *s, const struct text *sequence, uint64_t prog, 
     struct span name = sequence ? text_span(sequence) : SPAN("*");
     char *made = NULL;
 
+    /* Before 2.5.0 success had no words. */
+    if (code == 0 && s->version > 0 && s->version < 250)
+        text = SPAN_EMPTY;
+    else if (!text.at)
+        text = span_make("", 0);
     s->dialect->outcome(&line, name, prog, code, text);
     if (session_event(s, &event, code == 0 ? "msgdone" : "msgfail")) {
         json_text(&event, "sequence", name);

@@ -24,6 +24,11 @@ static void handle_wsok(const struct request *r)
         answer_send(r->conn, REQUEST_CONTROL, SPAN("ERROR,67,wsok is for WebSockets\r\n"));
         return;
     }
+    if (r->version < 220) {
+        sim_violation(r->conn->sim, "client", "wsok, which is not known before 2.2.0");
+        conn_add_lines(r->conn, SPAN("ERROR,67,Unknown request\r\n"));
+        return;
+    }
     if (r->lines.at)
         sim_violation(r->conn->sim, "client", "wsok with a line of parameters");
     conn_add_lines(r->conn, SPAN("WSOK\r\n"));
@@ -149,6 +154,7 @@ void request_handle_now(struct conn *c, struct span name, struct span session, u
     struct request r = {.conn = c, .name = name, .session = session, .lines = lines, .version = version};
     struct refusal *refusal = &c->sim->faults.refuse[handler->kind];
 
+    c->version = version;
     if (refusal->times > 0 && refusal->how != REFUSE_CODE) {
         turn_away(c, version, faults_refuse(&c->sim->faults, handler->kind));
         return;

@@ -292,6 +292,26 @@ static const char *check_together(struct conn *c, enum rules rules, const struct
     return fault || rules == RULES_BIND ? fault : check_create(c, p);
 }
 
+/* What came with a later version than the one that the request is written in. */
+static void check_version(struct conn *c, const struct params *p)
+{
+    static const struct {
+        const char *name;
+        uint64_t version;
+    } news[] = {
+        {"LS_supported_diffs", 240},
+        {"LS_ack", 230},
+        {"LS_reduce_head", 220},
+        {"LS_ttl_millis", 220},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(news); i++) {
+        if (c->version < news[i].version && params_get(p, news[i].name))
+            sim_violation(c->sim, "client", "%s, which is not known before 2.%u.0", news[i].name,
+                          (unsigned)(news[i].version / 10 % 10));
+    }
+}
+
 const char *rules_check(struct conn *c, enum rules rules, const struct params *p, bool session_given)
 {
     static const struct rule_book book = {
@@ -302,6 +322,9 @@ const char *rules_check(struct conn *c, enum rules rules, const struct params *p
     };
     const char *fault = rules_check_book(c, &book, rules, p), *together = check_together(c, rules, p);
 
+    check_version(c, p);
+    if (c->ws && c->version < 220 && (IN_CONTROL | IN(MSG)) & 1U << rules && !params_get(p, "LS_session"))
+        sim_violation(c->sim, "client", "no LS_session on a WebSocket, which is fine since 2.2.0 alone");
     if (!c->ws && rules != RULES_CREATE && rules != RULES_HEARTBEAT && !session_given) {
         sim_violation(c->sim, "client", "no LS_session over HTTP");
         fault = fault ? fault : "LS_session is missing";

@@ -47,6 +47,7 @@ struct session {
     unsigned number;               /* the first session of this run is 1 */
     char *adapter_set;             /* owned */
     struct pace pace;              /* its bandwidth */
+    uint64_t version;              /* of TLCP: 250 is 2.5.0 */
     bool no_cons;                  /* LS_reduce_head on create holds for the whole session */
     unsigned diffs;                /* enum encode_diffs */
 

@@ -255,6 +255,7 @@ def older(world, version):
         scene.sim.say("rate 300")
         sent(scene, 50)
         scene.daemon.must("reconf", session="s", table="m", max_frequency=100)
+        assert scene.daemon.must("send-message", session="s", text="hello", sequence="q")["response"] in ("", None)
         scene.sim.say("wait bound", "swallow 5")
         scene.status.wait_session("connected", continuity="recovered")
         scene.sim.say("wait bound", "loop")

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "sim/adapter.h"
+#include "sim/dialect.h"
 #include "sim/diff.h"
 #include "sim/encode.h"
 #include "sim/fault.h"
@@ -304,6 +305,19 @@ START_TEST(messages_and_the_newest_rule_for_them)
 }
 END_TEST
 
+START_TEST(outcomes_of_messages)
+{
+    AUTO_BUF struct buf out = BUF_INIT(4096);
+
+    dialect_tlcp.outcome(&out, SPAN("q"), 3, 0, SPAN("fine, thanks"));
+    dialect_tlcp.outcome(&out, SPAN("*"), 4, -5, SPAN("no"));
+    dialect_tlcp.outcome(&out, SPAN("q"), 5, 0, span_make("", 0));
+    dialect_tlcp.outcome(&out, SPAN("q"), 6, 0, SPAN_EMPTY);
+    ck_assert_str_eq(buf_text(&out),
+                     "MSGDONE,q,3,fine%2C thanks\r\nMSGFAIL,*,4,-5,no\r\nMSGDONE,q,5,\r\nMSGDONE,q,6\r\n");
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("sim");
@@ -327,6 +341,7 @@ int main(void)
     tcase_add_test(cases, refusals_are_counted);
     tcase_add_test(cases, items_that_are_refused_by_name);
     tcase_add_test(cases, messages_and_the_newest_rule_for_them);
+    tcase_add_test(cases, outcomes_of_messages);
     suite_add_tcase(suite, cases);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
