@@ -1,5 +1,6 @@
-/* What the session's sources share: session.c (its life), session_clock.c, session_actions.c, session_lines.c (what the server says),
- * session_requests.c (what is asked while bound), session_messages.c, session_tables.c, session_report.c. Nobody else includes it. */
+/* What the session's sources share: session.c (its life), session_clock.c, session_actions.c, session_lines.c (what the server says), session_data.c (of
+ * subscriptions), session_requests.c (what is asked while bound), session_messages.c, session_tables.c, session_parts.c (what has subscriptions),
+ * session_split.c, session_report.c. Nobody else includes it. */
 #pragma once
 
 #include "base/idmap.h"
@@ -207,7 +208,14 @@ void session_granted_frequency(struct session *s, struct session_table *t, const
 void session_granted_bandwidth(struct session *s, const char *max_bandwidth_kbps);
 /* No line came that the last one needs: it counts as it is. */
 void session_stop_awaiting(struct session *s, uint64_t now);
+/* RAW as a log can take it: one line of well-formed UTF-8, cut to SIZE, without secrets. */
+void session_show(const struct session *s, struct span raw, char *text, size_t size);
 void session_oddity(struct session *s, bool *told, const char *what, struct span line);
+
+/* ---- session_data.c ---- */
+/* A data notification of one subscription. Returns whether *RET is an event. */
+bool session_on_data(struct session *s, uint64_t now, const struct tlcp_message *m, struct span line,
+                     struct session_event *ret);
 
 /* ---- session_requests.c ---- */
 bool session_build_requests(struct session *s, uint64_t now);
