@@ -77,6 +77,7 @@ struct net_stream {
     bool freed; /* by its owner: no handler is called any more */
     bool paused;
     bool in_multi;
+    bool nudge; /* libcurl dropped its socket: it may have to be told to try the next address */
     CURL *easy;
     struct curl_slist *headers;
     struct target target;

@@ -46,13 +46,26 @@ static int watch(struct net *n, curl_socket_t fd, uint32_t events)
     return 0;
 }
 
+/* libcurl 7.88 gives up an address that does not answer, and then forgets to try the next one until something
+ * else wakes the transfer: at worst the end of connect_ms (its issue 11920). */
+static void socket_dropped(CURL *easy)
+{
+    struct net_stream *s = NULL;
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)(void *)&s) != CURLE_OK || !s ||
+        s->state != STREAM_OPENING)
+        return;
+    s->nudge = true;
+    stream_wake(s);
+}
+
 /* libcurl tells which sockets it wants watched; SOURCE is what watch() left with the socket. */
-static int on_socket_wish(CURL *easy UNUSED, curl_socket_t fd, int what, void *userdata, void *source)
+static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *userdata, void *source)
 {
     struct net *n = userdata;
     if (what == CURL_POLL_REMOVE) {
         curl_multi_assign(n->multi, fd, NULL);
         sd_event_source_disable_unref(source);
+        socket_dropped(easy);
         return 0;
     }
     uint32_t events =

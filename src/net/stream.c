@@ -101,8 +101,21 @@ static void destroy(struct net_stream *s)
     peer_release(p);
 }
 
+/* Has libcurl look at a transfer that is still connecting. */
+static void nudge(struct net_stream *s)
+{
+    long connections = 0;
+    s->nudge = false;
+    if (curl_easy_getinfo(s->easy, CURLINFO_NUM_CONNECTS, &connections) != CURLE_OK || connections)
+        return;
+    curl_easy_pause(s->easy, CURLPAUSE_RECV);
+    curl_easy_pause(s->easy, CURLPAUSE_CONT);
+}
+
 void stream_work(struct net_stream *s)
 {
+    if (s->nudge && !stream_deaf(s))
+        nudge(s);
     if (s->freed)
         destroy(s);
     else if (s->state == STREAM_NEW)
