@@ -6,6 +6,7 @@
 
 /* Wrong node so often in a row: it is the balancer, not chance (PROTOCOL.md, codes 3, 11 and 21). */
 enum { ASTRAY_MAX = 5 };
+enum { SESSION_NOT_FOUND = 20 };
 
 /* So long a poll may take from its LOOP to its end. */
 enum { POLL_END_MS = 50 };
@@ -182,12 +183,17 @@ void session_lose(struct session *s, uint64_t now, enum errcode_verdict verdict,
         refuse(s, now, reason, code);
         return;
     }
-    if (verdict == ERRCODE_AFFINITY && ++s->astray >= ASTRAY_MAX) {
-        char advice[LIMIT_REASON_BYTES];
+    char advice[LIMIT_REASON_BYTES];
+    bool astray = verdict == ERRCODE_AFFINITY && ++s->astray >= ASTRAY_MAX;
+    /* Servers that do not know of each other say "not found": which may have other reasons, so go on. */
+    if (astray || (code && *code == SESSION_NOT_FOUND && s->attempts >= ASTRAY_MAX)) {
         snprintf(advice, sizeof advice,
-                 "%.300s (%d times in a row: check that the load balancer keeps a client on one server)",
-                 reason, ASTRAY_MAX);
-        refuse(s, now, advice, code);
+                 "%.300s (%u times in a row: check that the load balancer keeps a client on one server)",
+                 reason, astray ? s->astray : s->attempts + 1);
+        reason = advice;
+    }
+    if (astray) {
+        refuse(s, now, reason, code);
         return;
     }
     uint64_t delay = verdict == ERRCODE_ANEW_NOW && s->attempts == 0 ? 0 : session_backoff(s, s->attempts);

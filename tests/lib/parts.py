@@ -33,6 +33,16 @@ def free_port():
                 continue
 
 
+def has_ipv6():
+    """Whether the loopback interface has an IPv6 address: in many containers it has none."""
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+            return True
+        except OSError:
+            return False
+
+
 class Part(Process):
     """ARGV: the command line for a given port. Another port is taken should somebody be faster."""
 
@@ -50,7 +60,7 @@ class Part(Process):
         def there():
             if not self.is_running():
                 return "ended"
-            with socket.socket() as probe:
+            with socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET) as probe:
                 return "listens" if probe.connect_ex((self.host, self.port)) == 0 else None
 
         return wait_until(there, f"port {self.port}") == "listens" and self.is_running()
@@ -127,20 +137,23 @@ THROUGH_MAP = "map $http_upgrade $through_connection { default upgrade; '' ''; }
 
 
 class Nginx(Part):
-    """SERVER and HTTP: what stands in these blocks of its configuration; LISTEN: words of the listen directive."""
+    """SERVER (PORT in it is its port) and HTTP: what stands in these blocks of its configuration; LISTEN: words of the listen directive."""
 
     def __init__(self, folder, name, server, http="", listen="", host="127.0.0.1"):
         self.host = host
 
+        self.authority = f"[{host}]" if ":" in host else host
+
         def argv(port):
             path = f"{folder}/{name}.conf"
+            blocks = {"http": http, "server": server.replace("PORT", str(port)), "listen": listen}
             with open(path, "w", encoding="ascii") as file:
-                file.write(NGINX.format(folder=folder, name=name, host=host, port=port, http=http, server=server, listen=listen))
+                file.write(NGINX.format(folder=folder, name=name, host=self.authority, port=port, **blocks))
             return [program("nginx"), "-c", path, "-e", "stderr"]
 
         super().__init__(f"{folder}/{name}.log", argv)
         self.access_path = f"{folder}/{name}.access"
-        self.url = f"{'https' if 'ssl' in listen else 'http'}://{host}:{self.port}"
+        self.url = f"{'https' if 'ssl' in listen else 'http'}://{self.authority}:{self.port}"
 
     def access(self):
         """One line for each request that is over."""
