@@ -244,6 +244,28 @@ def test_behind_without_slowing(world, transport):
     assert all("LS_send_sync=false" in lines or "LS_polling=true" in lines for lines in streams)
 
 
+def test_held_is_not_behind(world, transport):
+    """A consumer that does not read holds the server back for longer than a daemon may be late; that is not falling behind."""
+    scene = world.bridge(TABLES, ("--sync-ms", "200"), publisher={"high_water_mark": 100, "slow_consumer": "wait"},
+                         slowing=True)  # fmt: skip
+    scene.consumer = world.consumer(scene.daemon.data).ready()
+    stalled = world.consumer(scene.daemon.data, high_water_mark=5).ready()
+    scene.open()
+    stalled.pause()
+    filler = "x" * 2000
+    scene.sim.say(*[f"update TEST r1 a={i} b={filler}" for i in range(1500)])
+    scene.status.wait_session("connected", detail="held")
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 8, "eight seconds")
+    stalled.resume()
+    scene.arrived()
+    scene.sim.say("rate 100")
+    sent(scene, 100)
+    all_came(scene)
+    assert set(details(scene)) == {transport, "held"}, details(scene)
+    assert not scene.sim.requests("control", "force_rebind")
+
+
 # --- older versions ---
 
 
