@@ -6,7 +6,9 @@
 //   transports  in place of all four
 //   adapterSet  in place of TEST
 //   options     more of the simulator's options
+//   before      lines of the script that are run before there is a client
 //   prepare     gets the official client before it connects
+//   unconnected it may never connect
 //   moving      the feeds live on their own
 //   slow        begin with it: it takes long
 'use strict'
@@ -20,7 +22,7 @@ const wanted = process.argv[3] ? new RegExp(process.argv[3]) : /./
 const AT_ONCE = 12
 const TRANSPORTS = ['WS-STREAMING', 'HTTP-STREAMING', 'WS-POLLING', 'HTTP-POLLING']
 
-const scenarios = Object.assign({}, ...['data', 'command', 'sessions', 'transports', 'messages', 'limits', 'soak']
+const scenarios = Object.assign({}, ...['data', 'command', 'sessions', 'transports', 'messages', 'limits', 'refusals', 'soak']
   .map((name) => require(`./scenarios_${name}.js`)))
 
 // The same scenario under conditions that must not change its outcome.
@@ -36,7 +38,7 @@ let failed = 0
 async function play (scenario, sim, client) {
   let fault = null
   try {
-    await client.connected()
+    if (!scenario.unconnected) await client.connected()
     await scenario.run(sim, client)
   } catch (error) {
     fault = error
@@ -51,7 +53,9 @@ async function check ({ title, transport, condition, scenario }) {
   const began = Date.now()
   const still = scenario.moving ? [] : ['--still']
   const sim = new Sim(path, ['--lenient', '--strict', ...still, ...conditions[condition], ...(scenario.options || [])])
-  const client = new Client(await sim.port(), transport, scenario.adapterSet || 'TEST', scenario.prepare)
+  const port = await sim.port()
+  await sim.run(...(scenario.before || []))
+  const client = new Client(port, transport, scenario.adapterSet || 'TEST', scenario.prepare)
   let fault = await play(scenario, sim, client)
   const status = await sim.stop()
   if (!fault && status !== 0) fault = new Error(`the simulator ended with ${status}`)

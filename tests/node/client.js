@@ -13,6 +13,7 @@ class Client {
     this.told = new Map() // by the first item of a subscription
     this.states = []
     this.properties = []
+    this.errors = []
     this.subscribed = 0
     this.transport = transport
     this.client = new LightstreamerClient(`http://127.0.0.1:${port}`, adapterSet)
@@ -23,6 +24,7 @@ class Client {
     this.options.setContentLength(8000)
     this.client.addListener({
       onStatusChange: (status) => this.states.push(status),
+      onServerError: (code, text) => this.errors.push(`${code} ${text}`),
       onPropertyChange: (name) => this.properties.push(name)
     })
     if (prepare) prepare(this.client)
