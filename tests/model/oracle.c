@@ -189,6 +189,8 @@ static enum operation operation_of(struct world *w, struct span line)
 {
     static const char *const names[] = {"add", "delete", "reconf", "constrain", "force_rebind", "destroy"};
     struct span name = parameter(line, "LS_op");
+    if (parameter(line, "LS_message").at)
+        return OP_MESSAGE;
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
         if (span_is(name, names[i]))
             return (enum operation)i;
@@ -229,6 +231,7 @@ static void on_request(struct world *w, struct span line)
         must_be(w, o->constrain_wanted, "a constrain that nobody asked for", line);
         copy_value(r, parameter(line, "LS_requested_max_bandwidth"));
         break;
+    case OP_MESSAGE: messages_asked(w, r, line); break;
     case OP_REBIND:
         must_be(w, o->rebind_wanted, "a force_rebind that nobody asked for", line);
         o->rebind_wanted = false;
@@ -331,7 +334,7 @@ static void on_send(struct world *w, struct span message)
     struct span body = end ? span_from(message, name.len + separator.len) : SPAN_EMPTY;
     if (span_is(name, "wsok") || span_is(name, "heartbeat"))
         return;
-    if (!span_is(name, "control"))
+    if (!span_is(name, "control") && !span_is(name, "msg"))
         on_stream_request(w, name, body);
     else if (!w->oracle.session)
         on_farewell(w, body);
@@ -411,4 +414,5 @@ void oracle_at_rest(struct world *w)
 {
     check_asks(w);
     check_stale(w);
+    messages_at_rest(w);
 }

@@ -117,9 +117,8 @@ struct request *server_request(struct world *w, uint64_t id)
 
 /* ---- data notifications ---- */
 
-struct note *server_note(struct sub *sub, enum note_kind kind, const char *format, ...)
+static struct note *new_note(struct served *session, struct sub *sub, enum note_kind kind)
 {
-    struct served *session = sub->session;
     if (session->n_notes == session->cap_notes) {
         session->cap_notes = session->cap_notes ? session->cap_notes * 2 : 32;
         session->notes = realloc(session->notes, session->cap_notes * sizeof session->notes[0]);
@@ -127,11 +126,26 @@ struct note *server_note(struct sub *sub, enum note_kind kind, const char *forma
     }
     struct note *note = &session->notes[session->n_notes++];
     *note = (struct note){.kind = kind, .sub = sub};
+    return note;
+}
+
+struct note *server_note(struct sub *sub, enum note_kind kind, const char *format, ...)
+{
+    struct note *note = new_note(sub->session, sub, kind);
     va_list arguments;
     va_start(arguments, format);
     MUST(vasprintf(&note->line, format, arguments) >= 0);
     va_end(arguments);
     return note;
+}
+
+void server_message_note(struct served *session, const char *format, ...)
+{
+    struct note *note = new_note(session, NULL, NOTE_MESSAGE);
+    va_list arguments;
+    va_start(arguments, format);
+    MUST(vasprintf(&note->line, format, arguments) >= 0);
+    va_end(arguments);
 }
 
 static unsigned long long ull(uint64_t n)
@@ -425,7 +439,7 @@ static int execute(struct world *w, const struct request *r)
     int code = w->troubles.request_code;
     w->troubles.request_code = 0;
     if (!session->alive)
-        return 20;
+        return r->operation == OP_MESSAGE ? messages_execute(w, r, 20) : 20;
     bool ours = r->sub && r->sub->stage != SUB_OFF && r->sub->stage != SUB_UNHEARD;
     switch (r->operation) {
     case OP_ADD:
@@ -446,6 +460,7 @@ static int execute(struct world *w, const struct request *r)
         if (!code && streams(w))
             server_say(w, LINE_NOTHING, 0, "CONS,%s", r->value);
         return code;
+    case OP_MESSAGE: return messages_execute(w, r, code);
     case OP_REBIND: server_loop(w, random_below(&w->server.chance, 2) * 50); return 0;
     case OP_DESTROY:
     default: session->alive = false; return 0;

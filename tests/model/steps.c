@@ -244,6 +244,21 @@ static void step_constrain(struct play *p)
     world_settle(w);
 }
 
+/* Several at a time go out together. Most have time enough for a recovery. */
+static void step_send(struct play *p)
+{
+    struct world *w = &p->world;
+    size_t n = 1 + random_below(&p->chance, 4);
+    if (w->oracle.stopped || w->oracle.view == SESSION_DISCONNECTED)
+        return;
+    if (w->about_tables)
+        world_write(w, "wait 0");
+    while (n--)
+        messages_send(w, random_below(&p->chance, SEQUENCES + 1),
+                      one_in(p, 3) ? 1 + ms_below(p, 2000) : 5000 + ms_below(p, 20000));
+    world_settle(w);
+}
+
 static void step_rebind(struct play *p)
 {
     struct world *w = &p->world;
@@ -281,6 +296,8 @@ static void stop(struct world *w)
     o->stopped = true;
     w->ask_at = NEVER;
     world_settle(w);
+    if (messages_wait(w))
+        world_fail(w, NULL, "stopped, and a message is not answered");
 }
 
 static void step_stop(struct play *p)
@@ -535,33 +552,13 @@ static const struct {
     unsigned weight;
     void (*play)(struct play *p);
 } kinds[] = {
-    {30, step_updates},
-    {6, step_add},
-    {4, step_remove},
-    {2, step_start_table},
-    {2, step_stale},
-    {4, step_reconf},
-    {2, step_constrain},
-    {2, step_rebind},
-    {1, step_stop},
-    {1, step_start},
-    {3, step_hold},
-    {5, step_filler},
-    {6, step_loop},
-    {2, step_unsub},
-    {1, step_end},
-    {1, step_forget},
-    {1, step_bad},
-    {10, step_cut},
-    {5, step_cut_next},
-    {2, step_half_open},
-    {2, step_stall},
-    {3, step_open},
-    {1, step_create_refused},
-    {2, step_bind_refused},
-    {5, step_prog},
-    {8, step_requests},
-    {1, step_credentials},
+    {30, step_updates},     {6, step_add},    {4, step_remove},    {2, step_start_table},
+    {2, step_stale},        {4, step_reconf}, {2, step_constrain}, {8, step_send},
+    {2, step_rebind},       {1, step_stop},   {1, step_start},     {3, step_hold},
+    {5, step_filler},       {6, step_loop},   {2, step_unsub},     {1, step_end},
+    {1, step_forget},       {1, step_bad},    {10, step_cut},      {5, step_cut_next},
+    {2, step_half_open},    {2, step_stall},  {3, step_open},      {1, step_create_refused},
+    {2, step_bind_refused}, {5, step_prog},   {8, step_requests},  {1, step_credentials},
     {5, step_wait},
 };
 
@@ -586,6 +583,8 @@ static const char *what_is_wrong(const struct world *w)
         return "it is not connected";
     if (o->got != o->session->n_notes)
         return "not everything arrived";
+    if (messages_wait(w))
+        return "a message is not answered";
     LIST_EACH(link, &o->tables)
         if (CONTAINER_OF(link, struct told_table, link)->state == SESSION_TABLE_PENDING)
             return "a table is pending";

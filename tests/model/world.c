@@ -171,6 +171,7 @@ void world_done(struct world *w)
     no_control(&w->control);
     oracle_done(w);
     server_done(&w->server);
+    free(w->posted);
 }
 
 /* ---- what the session wants ---- */
@@ -229,7 +230,7 @@ static void send_message(struct world *w, const char *action)
         return;
     if (span_is(name, "wsok")) {
         server_say(w, LINE_NOTHING, 0, "WSOK");
-    } else if (span_is(name, "control")) {
+    } else if (span_is(name, "control") || span_is(name, "msg")) {
         uint64_t ms = w->troubles.control_ms;
         bool late = ms || w->server.late.n;
         w->troubles.control_ms = 0;

@@ -35,7 +35,8 @@ enum note_kind {
     NOTE_CLEAR,
     NOTE_LOST,
     NOTE_UNSUB,
-    NOTE_BAD, /* something that breaks the protocol, if its subscription is still wanted */
+    NOTE_MESSAGE, /* sub is NULL: of no table */
+    NOTE_BAD,     /* something that breaks the protocol, if its subscription is still wanted */
 };
 
 /* A data notification. */
@@ -49,6 +50,8 @@ struct note {
     char *line;           /* owned */
 };
 
+enum { SEQUENCES = 2 };
+
 /* A session on the server. */
 struct served {
     struct list link;
@@ -57,10 +60,12 @@ struct served {
     size_t n_notes, cap_notes;
     size_t sent; /* of them, on any connection */
     bool alive, bound;
-    uint64_t recover_limit; /* the first note that is still kept, for recoveries */
+    uint64_t recover_limit;            /* the first note that is still kept, for recoveries */
+    uint64_t messages_done[SEQUENCES]; /* the last number that was processed or given up */
+    size_t message_last[SEQUENCES];    /* the last message */
 };
 
-enum operation { OP_ADD, OP_DELETE, OP_RECONF, OP_CONSTRAIN, OP_REBIND, OP_DESTROY };
+enum operation { OP_ADD, OP_DELETE, OP_RECONF, OP_CONSTRAIN, OP_REBIND, OP_DESTROY, OP_MESSAGE };
 
 /* A control request, from the moment it is sent. */
 struct request {
@@ -69,8 +74,8 @@ struct request {
     uint64_t id;
     struct served *session;
     struct sub *sub; /* NULL: an id that nobody has */
-    uint64_t sub_id;
-    char value[24]; /* frequency, bandwidth */
+    uint64_t sub_id; /* MESSAGE: its token */
+    char value[24];  /* frequency, bandwidth */
     uint64_t at;
     bool doubtful; /* it was not answered before a recovery */
 };
@@ -253,6 +258,8 @@ struct world {
     struct control control;
     struct server server;
     struct oracle oracle;
+    struct posted *posted; /* messages, by their tokens; owned */
+    size_t n_posted;
 };
 
 /* ---- world.c ---- */
@@ -292,8 +299,22 @@ void server_say(struct world *w, enum line_kind kind, int code, const char *form
 void server_loop(struct world *w, uint64_t delay_ms);
 void server_end(struct world *w, int code);
 struct note *server_note(struct sub *sub, enum note_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Of no table: what became of a message. */
+void server_message_note(struct served *session, const char *format, ...) PRINTF_LIKE(2, 3);
 void server_unsubscribe(struct sub *sub);
 void server_update(struct sub *sub, size_t item, struct random *chance);
+
+/* ---- messages.c: messages to the server ---- */
+/* SEQUENCE: SEQUENCES for none. world_settle() is the caller's. */
+void messages_send(struct world *w, size_t sequence, uint64_t timeout_ms);
+/* Its request R goes out. */
+void messages_asked(struct world *w, struct request *r, struct span line);
+/* It arrived. CODE: it is to be refused, unless 0. Returns the code that it is refused with, or 0. */
+int messages_execute(struct world *w, const struct request *r, int code);
+/* Returns whether TOKEN is a message's. */
+bool messages_event(struct world *w, uint64_t token, const char *event);
+bool messages_wait(const struct world *w);
+void messages_at_rest(struct world *w);
 
 /* ---- oracle.c: what is asked for ---- */
 void oracle_init(struct world *w);
