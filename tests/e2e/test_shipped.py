@@ -9,7 +9,7 @@ import subprocess
 from bridge import Client, table
 from process import TOP, command, run, wait_until
 
-EXAMPLES = ["demo-chat", "demo-portfolio", "demo-portfolio-json", "demo-stocklist", "ig-markets", "isslive", "load-test"]
+EXAMPLES = ["demo-chat", "demo-portfolio", "demo-portfolio-json", "demo-stocklist", "ig-markets", "isslive", "load-test", "text-mode"]
 
 
 def relocated(world, name, sim):

@@ -1,13 +1,13 @@
 /* The session machine, in a world that the input makes up. The input is lines:
  *
- *   first        options: w = WebSocket, q = quick time-outs, n = never retried when refused, k = credentials by hand
+ *   first        options: t = text mode, w = WebSocket, q = quick time-outs, n = never retried when refused, k = credentials by hand
  *   !o !c !C     the stream opens; closes with a passing, with a lasting fault
  *   !s !S        start, stop
  *   !k !K        credentials come; fail
  *   !h           a consumer is at its mark, or not any more
  *   !zN          from here on bytes come N at a time, borrowed; !y: kept after the first event of each
- *   !aMIF        adds a table in mode M (M D C R) with I items and F fields (digits, 0: unknown); an s behind: split if it is refused; !d !D
- *                removes, replaces the first
+ *   !aMIF        adds a table in mode M (M D C R) with I items and F fields (digits, 0: unknown); an s behind: split if it is refused, an
+ *                l: silent; !t: starts the first; !d !D removes, replaces the first
  *   !f           asks for another frequency for the first
  *   !mStext      sends a message, in the sequence that the letter S names; S -: in none
  *   !>text       a line of the answer to a control request; !x: that answer ends
@@ -155,11 +155,16 @@ static void add_table(struct world *w, struct span how)
         .n_fields = fields >= '0' && fields <= '9' ? fields - '0' : 0,
         .max_frequency = "unlimited",
         .snapshot = *mode != 'R',
+        .key_field = *mode == 'C' ? 1 : 0,
+        .command_field = *mode == 'C' ? 2 : 0,
     };
     MUST(session_add_table(w->session, w->now, &options, &session_model_hooks, 60000, NULL, &table) == 0);
     static const char *const names[] = {"1", "2", "3", "4", "5", "6", "7", "8", "9"};
-    if (options.n_items && fuzz_byte(&how) == 's')
+    unsigned char more = fuzz_byte(&how);
+    if (options.n_items && more == 's')
         MUST(session_split_on_error(table, names) == 0);
+    else if (more == 'l')
+        session_silence_table(w->session, table);
     w->n_tables++;
 }
 
@@ -325,18 +330,19 @@ static bool has_letter(struct span options, char letter)
 static void new_session(struct world *w, struct span letters)
 {
     bool quick = has_letter(letters, 'q');
-    bool ws = has_letter(letters, 'w'), polls = has_letter(letters, 'p'),
-         falls_back = has_letter(letters, 'a');
+    bool text = has_letter(letters, 't'), polls = has_letter(letters, 'p');
+    bool ws = !text && has_letter(letters, 'w'), falls_back = !text && has_letter(letters, 'a');
     enum session_transport streaming = ws || falls_back ? SESSION_WS_STREAMING : SESSION_HTTP_STREAMING;
     enum session_transport polling = ws ? SESSION_WS_POLLING : SESSION_HTTP_POLLING;
     w->polls = polls || falls_back || has_letter(letters, 's');
     struct session_options options = {
+        .dialect = text ? &dialect_text : &dialect_tlcp,
         .transports = {polls ? polling : streaming, SESSION_HTTP_STREAMING, SESSION_HTTP_POLLING},
         .n_transports = falls_back ? 3 : 1,
         .idle_ms = quick ? 1 : 19000,
         .polling_ms = quick ? 1 : 500,
         .reverse_heartbeat_ms = has_letter(letters, 'h') ? (quick ? 1 : 5000) : 0,
-        .slowing = has_letter(letters, 's'),
+        .slowing = !text && has_letter(letters, 's'),
         .adapter_set = "A&B",
         .supported_diffs = "P,T",
         .stalled_ms = quick ? 1 : 2000,
