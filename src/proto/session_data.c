@@ -162,12 +162,16 @@ static bool data_confirms(struct session *s, uint64_t now, struct subscription *
                           const struct tlcp_message *m)
 {
     uint64_t id = sub->id;
+    if (sub->part->table->state == SESSION_TABLE_SILENT) {
+        session_break(s, now, "data for a table that was not started");
+        return false;
+    }
     if (sub->stage != SUB_ACTIVE) {
         session_sub_confirm(s, now, sub);
         sub = session_subscription(s, id);
         return sub && sub->stage == SUB_ACTIVE && again_once_told(s);
     }
-    if (sub->part->start == PART_START_ASKED) {
+    if (sub->part->start != PART_START_NONE) {
         session_sub_answered(s, sub);
         session_part_started(s, now, sub->part);
         return again_once_told(s);

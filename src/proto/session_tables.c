@@ -313,6 +313,7 @@ void session_part_active(struct session *s, uint64_t now, struct session_part *p
 void session_part_started(struct session *s, uint64_t now, struct session_part *p)
 {
     p->start = PART_START_NONE;
+    list_remove(&p->ask_link);
     session_part_active(s, now, p);
 }
 

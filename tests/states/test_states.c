@@ -7,6 +7,7 @@
 
 #define SESSION_ID "Sabcdef012345"
 #define CONOK      "CONOK," SESSION_ID ",50000,5000,*\r\n"
+#define HEAD       "OK\r\nSessionId:" SESSION_ID "\r\n\r\n"
 
 enum outcome { outcome_take, outcome_skip, outcome_odd, outcome_brk };
 
@@ -14,31 +15,41 @@ enum { N_COLUMNS = 19 };
 
 /* ---- the columns' lines ---- */
 
+/* How a phase is reached: the transport, or the older protocol. */
+enum way { WAY_HTTP, WAY_WEBSOCKET, WAY_TEXT, N_WAYS };
+
 struct column {
     const char *name;
     const char *lines[6]; /* without their end */
+    const char *text[4];  /* the same in text mode, where that can say it */
 };
 
 static const struct column columns[N_COLUMNS] = {
-    {"CONOK", {"CONOK," SESSION_ID ",50000,5000,*"}},
-    {"CONERR", {"CONERR,5,overloaded", "CONERR,20,gone", "CONERR,1,who"}},
-    {"END", {"END,32,closed", "END,31,destroyed", "END,48"}},
-    {"REQOK", {"REQOK,1", "REQOK,77", "REQOK"}},
-    {"REQERR", {"REQERR,1,21,group", "REQERR,77,21,what"}},
-    {"ERROR", {"ERROR,67,malformed", "ERROR,68,trouble"}},
-    {"PROBE", {"PROBE", "NOOP,filler"}},
-    {"LOOP", {"LOOP,0", "LOOP,10"}},
-    {"PROG", {"PROG,0"}},
-    {"SUB", {"SUBOK,1,1,1", "SUBCMD,1,1,2,1,2", "SUBOK,9,1,1"}},
-    {"CONF", {"CONF,9,unlimited,filtered"}},
-    {"U", {"U,9,1,a"}},
-    {"ITEM", {"EOS,9,1", "CS,9,1", "OV,9,1,1"}},
-    {"UNSUB", {"UNSUB,1", "UNSUB,9"}},
-    {"MSG", {"MSGDONE,*,1,", "MSGFAIL,*,1,38,late"}},
-    {"WSOK", {"WSOK"}},
-    {"INFO", {"SERVNAME,x", "CLIENTIP,127.0.0.1", "CONS,unlimited", "SYNC,5", "MPNREG,a,b"}},
-    {"OTHER", {"HELLO,you", "LOOPING,1"}},
-    {"BAD", {"LOOP,x", "U,1,1", "SUBOK,1", "PROG", "REQERR,1", "CONOK,x"}},
+    {"CONOK", {"CONOK," SESSION_ID ",50000,5000,*"}, {"OK\r\nSessionId:" SESSION_ID "\r\n"}},
+    {"CONERR",
+     {"CONERR,5,overloaded", "CONERR,20,gone", "CONERR,1,who"},
+     {"ERROR\r\n5\r\noverloaded", "SYNC ERROR", "ERROR\r\n1\r\nwho"}},
+    {"END", {"END,32,closed", "END,31,destroyed", "END,48"}, {"END 32", "END 31", "END\r\n48"}},
+    {"REQOK", {"REQOK,1", "REQOK,77", "REQOK"}, {"OK"}},
+    {"REQERR", {"REQERR,1,21,group", "REQERR,77,21,what"}, {"ERROR\r\n21\r\ngroup"}},
+    {"ERROR", {"ERROR,67,malformed", "ERROR,68,trouble"}, {NULL}},
+    {"PROBE", {"PROBE", "NOOP,filler"}, {"PROBE", "Preamble: xxxx"}},
+    {"LOOP", {"LOOP,0", "LOOP,10"}, {"LOOP", "LOOP 10"}},
+    {"PROG", {"PROG,0"}, {NULL}},
+    {"SUB", {"SUBOK,1,1,1", "SUBCMD,1,1,2,1,2", "SUBOK,9,1,1"}, {NULL}},
+    {"CONF", {"CONF,9,unlimited,filtered"}, {NULL}},
+    {"U", {"U,9,1,a"}, {"9,1|a"}},
+    {"ITEM", {"EOS,9,1", "CS,9,1", "OV,9,1,1"}, {"9,1,EOS", "9,1,CS", "9,1,OV1"}},
+    {"UNSUB", {"UNSUB,1", "UNSUB,9"}, {NULL}},
+    {"MSG",
+     {"MSGDONE,*,1,", "MSGFAIL,*,1,38,late"},
+     {"MSG,UNORDERED_MESSAGES,1,DONE", "MSG,s,1,ERR,38,late"}},
+    {"WSOK", {"WSOK"}, {NULL}},
+    {"INFO", {"SERVNAME,x", "CLIENTIP,127.0.0.1", "CONS,unlimited", "SYNC,5", "MPNREG,a,b"}, {NULL}},
+    {"OTHER", {"HELLO,you", "LOOPING,1"}, {"HELLO you", "LOOPING 1"}},
+    {"BAD",
+     {"LOOP,x", "U,1,1", "SUBOK,1", "PROG", "REQERR,1", "CONOK,x"},
+     {"LOOP x", "1,1", "1,1,EOSX", "MSG,s"}},
 };
 
 /* Whether a message of that column, taken in that phase, moves the session. */
@@ -87,124 +98,128 @@ static void closed(struct player *p)
 }
 
 /* Each returns false where its phase does not exist with this transport. */
-typedef bool reach_function(struct player *p, bool websocket);
+typedef bool reach_function(struct player *p, enum way way);
 
-static bool reach_STOPPED(struct player *p, bool websocket)
+static bool reach_STOPPED(struct player *p, enum way way)
 {
     (void)p;
-    (void)websocket;
+    (void)way;
     return true;
 }
 
-static bool reach_ASKING(struct player *p, bool websocket)
+static bool reach_ASKING(struct player *p, enum way way)
 {
-    (void)websocket;
+    (void)way;
     session_start(p->session, p->now);
     player_drain(p);
     return true;
 }
 
-static bool reach_OPENING(struct player *p, bool websocket)
+static bool reach_OPENING(struct player *p, enum way way)
 {
-    reach_ASKING(p, websocket);
+    reach_ASKING(p, way);
     session_credentials(p->session, p->now, NULL, NULL);
     player_drain(p);
     return true;
 }
 
-static bool reach_WAITING(struct player *p, bool websocket)
+static bool reach_WAITING(struct player *p, enum way way)
 {
-    reach_OPENING(p, websocket);
+    reach_OPENING(p, way);
     closed(p);
     return true;
 }
 
-static bool reach_REFUSED(struct player *p, bool websocket)
+static bool reach_REFUSED(struct player *p, enum way way)
 {
-    reach_OPENING(p, websocket);
+    reach_OPENING(p, way);
     session_closed(p->session, p->now, SESSION_FAULT_LASTING, 404, "not found");
     player_drain(p);
     return true;
 }
 
-static bool reach_GREETING(struct player *p, bool websocket)
+static bool reach_GREETING(struct player *p, enum way way)
 {
-    reach_OPENING(p, websocket);
+    reach_OPENING(p, way);
     opened(p);
-    return websocket;
+    return way == WAY_WEBSOCKET;
 }
 
-static bool reach_CREATING(struct player *p, bool websocket)
+static bool reach_CREATING(struct player *p, enum way way)
 {
-    reach_OPENING(p, websocket);
+    reach_OPENING(p, way);
     opened(p);
-    if (websocket)
+    if (way == WAY_WEBSOCKET)
         feed(p, "WSOK\r\n");
     return true;
 }
 
 /* With a table that is asked for, not answered. */
-static bool reach_BOUND(struct player *p, bool websocket)
+static bool reach_BOUND(struct player *p, enum way way)
 {
     const struct table_options table = {.name = "t", .mode = TABLE_MERGE, .group = "g", .schema = "s"};
-    reach_CREATING(p, websocket);
-    feed(p, CONOK);
+    reach_CREATING(p, way);
+    feed(p, way == WAY_TEXT ? HEAD : CONOK);
     player_add_table(p, &table, 0);
     player_drain(p);
     return true;
 }
 
-static bool reach_LOOPED(struct player *p, bool websocket)
+static bool reach_LOOPED(struct player *p, enum way way)
 {
-    reach_BOUND(p, websocket);
-    feed(p, "LOOP,1000\r\n");
+    reach_BOUND(p, way);
+    feed(p, way == WAY_TEXT ? "LOOP 1000\r\n" : "LOOP,1000\r\n");
     return true;
 }
 
-static bool reach_BINDING(struct player *p, bool websocket)
+static bool reach_BINDING(struct player *p, enum way way)
 {
-    reach_BOUND(p, websocket);
-    feed(p, "LOOP,0\r\n");
+    reach_BOUND(p, way);
+    feed(p, way == WAY_TEXT ? "LOOP\r\n" : "LOOP,0\r\n");
     tick(p);
-    if (!websocket)
+    if (way != WAY_WEBSOCKET)
         opened(p);
     return true;
 }
 
-static bool reach_RECOVERY_WAIT(struct player *p, bool websocket)
+/* Nothing is recovered in text mode. */
+static bool reach_RECOVERY_WAIT(struct player *p, enum way way)
 {
-    reach_BOUND(p, websocket);
+    reach_BOUND(p, way);
     closed(p);
-    return true;
+    return way != WAY_TEXT;
 }
 
-static bool reach_RECOVERING(struct player *p, bool websocket)
+static bool reach_RECOVERING(struct player *p, enum way way)
 {
-    reach_RECOVERY_WAIT(p, websocket);
+    if (!reach_RECOVERY_WAIT(p, way))
+        return false;
     tick(p);
     opened(p);
     return true;
 }
 
-static bool reach_COUNTING(struct player *p, bool websocket)
+static bool reach_COUNTING(struct player *p, enum way way)
 {
-    reach_RECOVERING(p, websocket);
+    if (!reach_RECOVERING(p, way))
+        return false;
     feed(p, CONOK);
     return true;
 }
 
-static bool reach_CATCHING_UP(struct player *p, bool websocket)
+static bool reach_CATCHING_UP(struct player *p, enum way way)
 {
-    reach_COUNTING(p, websocket);
+    if (!reach_COUNTING(p, way))
+        return false;
     feed(p, "PROG,0\r\n");
     return true;
 }
 
 /* Not a phase of the session: the response to its control request. */
-static bool reach_CONTROL(struct player *p, bool websocket)
+static bool reach_CONTROL(struct player *p, enum way way)
 {
-    reach_BOUND(p, websocket);
-    return !websocket;
+    reach_BOUND(p, way);
+    return way != WAY_WEBSOCKET;
 }
 
 struct matrix_row {
@@ -268,14 +283,20 @@ static void check_outcome(struct player *p, const struct matrix_row *row, size_t
     }
 }
 
-static bool check_line(const struct matrix_row *row, size_t column, const char *line, bool websocket)
+static void set_way(struct session_options *options, enum way way)
+{
+    options->transports[0] = way == WAY_WEBSOCKET ? SESSION_WS_STREAMING : SESSION_HTTP_STREAMING;
+    options->dialect = way == WAY_TEXT ? &dialect_text : &dialect_tlcp;
+}
+
+static bool check_line(const struct matrix_row *row, size_t column, const char *line, enum way way)
 {
     struct session_options options = player_defaults();
-    options.transports[0] = websocket ? SESSION_WS_STREAMING : SESSION_HTTP_STREAMING;
+    set_way(&options, way);
     struct player p;
     player_init(&p, &options);
-    bool exists = row->reach(&p, websocket);
-    if (exists && (websocket || row->phase != SESSION_PHASE_LOOPED)) {
+    bool exists = row->reach(&p, way);
+    if (exists && (way == WAY_WEBSOCKET || row->phase != SESSION_PHASE_LOOPED)) {
         struct session *s = p.session;
         if (row->phase != SESSION_PHASE_CONTROL)
             ck_assert_msg(s->phase == row->phase, "%s is not reached", row->name);
@@ -299,10 +320,32 @@ START_TEST(matrix)
     size_t at = (size_t)_i;
     for (size_t column = 0; column < N_COLUMNS; column++)
         for (size_t i = 0; i < ARRAY_LENGTH(columns[column].lines) && columns[column].lines[i]; i++) {
-            bool any = check_line(&rows[at], column, columns[column].lines[i], false);
-            any |= check_line(&rows[at], column, columns[column].lines[i], true);
+            bool any = check_line(&rows[at], column, columns[column].lines[i], WAY_HTTP);
+            any |= check_line(&rows[at], column, columns[column].lines[i], WAY_WEBSOCKET);
             ck_assert_msg(any, "%s with %s", rows[at].name, columns[column].lines[i]);
         }
+}
+END_TEST
+
+/* In text mode the same words say other things in a head, in a stream and in answers. */
+static bool can_be_said(size_t column, enum session_phase phase)
+{
+    const char *name = columns[column].name;
+    bool in_answers = phase == SESSION_PHASE_CONTROL;
+    if (strcmp(name, "CONOK") == 0)
+        return !in_answers && phase != SESSION_PHASE_BOUND;
+    if (strcmp(name, "REQOK") == 0 || strcmp(name, "REQERR") == 0)
+        return in_answers;
+    return !in_answers || strcmp(name, "CONERR") != 0;
+}
+
+START_TEST(text_mode)
+{
+    size_t at = (size_t)_i;
+    for (size_t column = 0; column < N_COLUMNS; column++)
+        for (size_t i = 0; i < ARRAY_LENGTH(columns[column].text) && columns[column].text[i]; i++)
+            if (can_be_said(column, rows[at].phase))
+                check_line(&rows[at], column, columns[column].text[i], WAY_TEXT);
 }
 END_TEST
 
@@ -327,13 +370,13 @@ END_TEST
 START_TEST(anything_anytime)
 {
     const struct matrix_row *row = &rows[_i];
-    for (int websocket = 0; websocket < 2; websocket++)
+    for (int way = 0; way < N_WAYS; way++)
         for (int what = 0; what < 8; what++) {
             struct session_options options = player_defaults();
-            options.transports[0] = websocket ? SESSION_WS_STREAMING : SESSION_HTTP_STREAMING;
+            set_way(&options, (enum way)way);
             struct player p;
             player_init(&p, &options);
-            row->reach(&p, websocket);
+            row->reach(&p, (enum way)way);
             if (what == 0)
                 session_stop(p.session, p.now, "enough", "session disconnected");
             else if (what == 1)
@@ -370,6 +413,7 @@ int main(void)
     Suite *s = suite_create("states");
     TCase *c = tcase_create("states");
     tcase_add_loop_test(c, matrix, 0, (int)ARRAY_LENGTH(rows));
+    tcase_add_loop_test(c, text_mode, 0, (int)ARRAY_LENGTH(rows));
     tcase_add_loop_test(c, anything_anytime, 0, (int)ARRAY_LENGTH(rows));
     tcase_add_test(c, all_tags);
     suite_add_tcase(s, c);
