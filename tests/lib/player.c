@@ -231,7 +231,7 @@ struct session_options player_defaults(void)
 
 void player_init(struct player *p, const struct session_options *options)
 {
-    *p = (struct player){.now = 1000};
+    *p = (struct player){.now = 1000, .unread = BUF_INIT(SIZE_MAX / 2)};
     session_model_init(&p->model);
     if (session_new(options, 4711, &p->session) < 0)
         broken("no session");
@@ -245,6 +245,7 @@ void player_done(struct player *p)
     free(p->actions.at);
     free(p->session_id);
     session_model_done(&p->model);
+    buf_done(&p->unread);
     *p = (struct player){0};
 }
 
@@ -254,16 +255,34 @@ void player_forget(struct player *p)
     lines_clear(&p->actions);
 }
 
+/* While it holds, only what consumers of data do not wait for. */
+static bool next_event(struct player *p, struct session_event *ret)
+{
+    if (p->holds)
+        return session_next_report(p->session, ret) || session_next_answer(p->session, ret);
+    return session_next_event(p->session, p->now, ret);
+}
+
+static void take_event(struct player *p, const struct session_event *e)
+{
+    AUTO_BUF struct buf out = BUF_INIT(SIZE_MAX / 2);
+    put_event(&out, e);
+    session_model_event(&p->model, e);
+    check_secret(p, buf_text(&out));
+    lines_add(&p->events, strdup(buf_text(&out)));
+    if (!p->hold_next || !e->item || e->kind == SESSION_EVENT_GAP)
+        return;
+    p->hold_next = false;
+    p->holds = true;
+    session_hold(p->session, p->now, true, false);
+}
+
 static bool drain_events(struct player *p)
 {
     struct session_event e = {0};
     bool any = false;
-    while (session_next_event(p->session, p->now, &e)) {
-        AUTO_BUF struct buf out = BUF_INIT(SIZE_MAX / 2);
-        put_event(&out, &e);
-        session_model_event(&p->model, &e);
-        check_secret(p, buf_text(&out));
-        lines_add(&p->events, strdup(buf_text(&out)));
+    while (next_event(p, &e)) {
+        take_event(p, &e);
         e = (struct session_event){0};
         any = true;
     }
@@ -293,7 +312,8 @@ void player_drain(struct player *p)
         any = drain_actions(p) || any;
         /* What could not be asked for is an event. */
         if (!any && !drain_events(p)) {
-            session_model_rows(&p->model);
+            if (!p->holds)
+                session_model_rows(&p->model);
             return;
         }
     }
@@ -325,29 +345,46 @@ static void feed_piece(struct player *p, feed_function *feed, struct span piece)
     memcpy(copy, piece.at, piece.len);
     feed(p->session, p->now, span_make(copy, piece.len));
     player_drain(p);
+    if (p->holds)
+        session_keep(p->session, p->now);
     free(copy);
 }
 
-static void feed_pieces(struct player *p, feed_function *feed, struct span bytes, size_t cut,
-                        const bool *gone)
+/* Returns what was not read. */
+static struct span feed_pieces(struct player *p, feed_function *feed, struct span bytes, size_t cut,
+                               const bool *gone)
 {
     note_session_id(p, bytes);
     size_t piece = cut == SIZE_MAX ? 1 : cut && cut < bytes.len ? cut : bytes.len;
-    while (bytes.len && !*gone) {
+    while (bytes.len && !*gone && !p->holds) {
         feed_piece(p, feed, span_make(bytes.at, piece));
         bytes = span_from(bytes, piece);
         piece = cut == SIZE_MAX ? 1 : bytes.len;
     }
+    return bytes;
 }
 
 void player_feed(struct player *p, struct span bytes, size_t cut)
 {
-    feed_pieces(p, session_feed, bytes, cut, &p->stream_gone);
+    bytes = feed_pieces(p, session_feed, bytes, cut, &p->stream_gone);
+    if (p->holds)
+        buf_add_span(&p->unread, bytes);
 }
 
 void player_feed_control(struct player *p, struct span bytes, size_t cut)
 {
     feed_pieces(p, session_control_feed, bytes, cut, &p->control_gone);
+}
+
+void player_release(struct player *p, bool announce)
+{
+    AUTO_BUF struct buf unread = p->unread;
+    p->unread = BUF_INIT(SIZE_MAX / 2);
+    p->holds = p->hold_next = false;
+    session_hold(p->session, p->now, false, announce);
+    player_drain(p);
+    if (unread.len)
+        feed_pieces(p, session_feed, buf_span(&unread), 0, &p->stream_gone);
 }
 
 struct session_table *player_add_table(struct player *p, const struct table_options *options,

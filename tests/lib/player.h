@@ -18,6 +18,9 @@ struct player {
     struct session_model model;          /* what the rules need to remember */
     struct request_model asked;
     char *session_id; /* of the last CONOK that was fed; owned */
+    /* As when a consumer is at its mark: the next message of a server that comes out is the last one; and: it was. */
+    bool hold_next, holds;
+    struct buf unread; /* fed while it holds */
 };
 
 /* The settings' defaults (INTERFACE.md), over HTTP. */
@@ -34,6 +37,9 @@ void player_forget(struct player *p);
  * freed when it was taken. Stops where the session ends the stream. */
 void player_feed(struct player *p, struct span bytes, size_t cut);
 void player_feed_control(struct player *p, struct span bytes, size_t cut);
+
+/* Ends a hold of either kind: what waits comes out, what was not read is. */
+void player_release(struct player *p, bool announce);
 
 /* Adds the table; its values are published as # (null), $ (empty), or the value with | % and control characters
  * percent-encoded. */

@@ -287,6 +287,7 @@ static void on_bind(struct world *w, struct span body)
             "a bind of another session", body);
     o->bind = from.at ? BIND_RECOVERY : BIND_PLAIN;
     must_be(w, from.at || o->clean, "a plain bind although something may be missing", body);
+    must_be(w, from.at || w->player.now >= o->bind_at, "a bind before its time", body);
     if (from.at)
         must_be(w, number_of(w, body, "LS_recovery_from") == o->got, "a recovery with another count", body);
     o->clean = false;
@@ -377,7 +378,8 @@ static void check_asked(struct world *w)
         return;
     LIST_EACH(link, &o->tables) {
         const struct told_table *t = table_of(link);
-        if (t->state == SESSION_TABLE_PENDING && !t->sub && !t->waits)
+        bool asked = t->sub && !(t->sub->given_up && !t->sub->on);
+        if (t->state == SESSION_TABLE_PENDING && !asked && !t->waits)
             world_fail(w, NULL, "table %s is not asked for", t->shape.name);
     }
 }

@@ -393,6 +393,7 @@ static void on_conok(struct world *w, const struct line *line)
     o->keepalive_ms = line->number ? line->number : 5000;
     if (o->bind == BIND_CREATE) {
         o->session = line->session;
+        o->session->known = true;
         o->got = 0;
         o->last_sub_id = 0;
         o->odd = false;
@@ -415,15 +416,19 @@ static void on_prog(struct world *w, const struct line *line)
 /* What was asked before the connection broke and is not answered by now is asked again. */
 static void doubt_all(struct world *w)
 {
-    for (size_t i = 0; i < w->server.n_subs; i++)
-        w->server.subs[i]->doubtful |= !w->server.subs[i]->on || w->server.subs[i]->delete_asked;
+    for (size_t i = 0; i < w->server.n_subs; i++) {
+        struct sub *sub = w->server.subs[i];
+        sub->doubtful |= !sub->on || sub->delete_asked;
+        sub->given_up |= !sub->on;
+    }
     LIST_EACH(link, &w->server.requests)
         CONTAINER_OF(link, struct request, link)->doubtful = true;
 }
 
-static void on_loop(struct world *w)
+static void on_loop(struct world *w, const struct line *line)
 {
     struct oracle *o = &w->oracle;
+    o->bind_at = w->player.now + line->number;
     o->over = o->clean = true;
     o->bound = false;
     o->loops++;
@@ -455,6 +460,8 @@ static enum { REFUSED, RETRY, ANEW, ASTRAY, DOWN } verdict_of(bool creating, boo
 
 static void lost_by_code(struct world *w, const struct line *line, bool refused)
 {
+    if (w->oracle.session)
+        w->oracle.session->refused = true;
     want(w, "state %s... code=%d : ...", refused ? "disconnected refused" : "connecting waiting", line->code);
     oracle_lose(w, "session lost");
 }
@@ -570,7 +577,7 @@ static bool next_line(struct world *w)
     case LINE_CONERR:
     case LINE_END: on_refusal(w, &line); break;
     case LINE_PROG: on_prog(w, &line); break;
-    case LINE_LOOP: on_loop(w); break;
+    case LINE_LOOP: on_loop(w, &line); break;
     case LINE_NOTE: on_note_line(w, &line); break;
     case LINE_REQOK:
     case LINE_REQERR: on_answer(w, &line); break;

@@ -85,6 +85,19 @@ static void shrink(struct progress *progress, bool without[static STEPS_MAX])
         }
 }
 
+/* A leak shows at the end only: then each is played by itself. */
+static void find(struct progress *progress, uint64_t seed, uint64_t n)
+{
+    bool nothing[STEPS_MAX] = {false};
+    if (!play_again(progress, nothing, NULL, true))
+        return;
+    for (uint64_t i = 0; i < n; i++) {
+        progress->seed = seed + i;
+        if (!play_again(progress, nothing, NULL, true))
+            return;
+    }
+}
+
 static void report(struct progress *progress)
 {
     bool without[STEPS_MAX] = {false};
@@ -112,6 +125,7 @@ static bool run(struct progress *progress, const char *what, uint64_t seed, uint
     printf("%s: %" PRIu64 " sessions from MODEL_SEED=%" PRIu64 " on\n", what, n, seed);
     if (play_many(progress, seed, n))
         return true;
+    find(progress, seed, n);
     report(progress);
     return false;
 }

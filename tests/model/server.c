@@ -299,6 +299,7 @@ void server_loop(struct world *w, uint64_t delay_ms)
         return;
     server_pump(w);
     server_say(w, LINE_LOOP, 0, "LOOP,%llu", ull(delay_ms));
+    w->stream.lines.at[w->stream.lines.n - 1].number = delay_ms;
     w->stream.ends = !w->stream.websocket;
     server_unbound(w);
 }

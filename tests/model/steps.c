@@ -342,7 +342,10 @@ static void hold(struct world *w, bool held, bool announce)
     bool told = o->held_told;
     o->held_told = held && announce;
     w->held = held;
-    session_hold(w->player.session, w->player.now, held, announce);
+    if (held)
+        session_hold(w->player.session, w->player.now, held, announce);
+    else
+        player_release(&w->player, announce);
     if (o->view == SESSION_CONNECTED && told != o->held_told) {
         oracle_want(w, "state connected %s... preserved...", o->held_told ? "held" : "");
         o->stalled = o->stalled && !o->held_told;
@@ -352,7 +355,13 @@ static void hold(struct world *w, bool held, bool announce)
 
 static void step_hold(struct play *p)
 {
-    hold(&p->world, !p->world.held, one_in(p, 2));
+    struct world *w = &p->world;
+    if (w->held || one_in(p, 2)) {
+        hold(w, !w->held, one_in(p, 2));
+        return;
+    }
+    world_write(w, "hold next");
+    w->player.hold_next = true;
 }
 
 /* ---- what the server says ---- */
@@ -442,7 +451,7 @@ static void bad_data(struct play *p, struct sub *sub)
     switch (random_below(&p->chance, 6)) {
     case 0: server_note(sub, NOTE_BAD, "U,%llu,0,a|b", id); break;
     case 1: server_note(sub, NOTE_BAD, "U,%llu,%zu,a|b", id, items + 1); break;
-    case 2: server_note(sub, NOTE_BAD, "U,%llu,1,^%zu", id, fields + 1); break;
+    case 2: server_note(sub, NOTE_BAD, "U,%llu,1,^%zu", id, sub->items[0].told ? fields + 1 : fields); break;
     case 3: server_note(sub, NOTE_BAD, "U,%llu,1,%%4|^%zu", id, fields - 1); break;
     case 4: server_note(sub, NOTE_BAD, "U,%llu,1,^X|^%zu", id, fields - 1); break;
     default: server_note(sub, NOTE_BAD, "EOS,%llu,%zu", id, items + 1); break;
@@ -567,6 +576,9 @@ static void play_step(struct play *p, uint64_t seed)
     unsigned total = 0, at;
     size_t kind = 0;
     p->chance.state = seed;
+    /* Amid the messages of one read nothing else happens. */
+    if (p->world.player.holds)
+        hold(&p->world, false, false);
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
         total += kinds[i].weight;
     for (at = (unsigned)random_below(&p->chance, total); at >= kinds[kind].weight; kind++)
@@ -603,7 +615,7 @@ static void heal(struct play *p)
 {
     struct world *w = &p->world;
     w->troubles = (struct troubles){.cut_after = NEVER};
-    if (w->held)
+    if (w->held || w->player.hold_next)
         hold(w, false, false);
     for (uint64_t ms = 0; ms < HEAL_MS && what_is_wrong(w); ms += 500) {
         if (w->oracle.stopped || w->oracle.refused)
@@ -636,6 +648,11 @@ size_t steps_play(uint64_t seed, const bool *without, FILE *story)
     heal(&p);
     stop(w);
     world_run(w, 1000);
+    LIST_EACH(link, &w->server.sessions) {
+        const struct served *session = CONTAINER_OF(link, struct served, link);
+        if (session->known && session->alive && !session->refused)
+            world_fail(w, NULL, "session %s was left behind on the server", session->id);
+    }
     if (session_deadline(w->player.session) != NEVER)
         world_fail(w, NULL, "stopped, but it waits for a time");
     world_done(w);

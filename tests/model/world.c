@@ -226,8 +226,12 @@ static void send_message(struct world *w, const char *action)
     if (w->stream.state != STREAM_OPEN || !w->stream.websocket)
         world_fail(w, NULL, "a message without a WebSocket: %s", action);
     span_cut(&body, '\n', &name);
-    if (w->stream.dead)
+    if (w->stream.dead) {
+        /* Whatever it was, nobody heard it. */
+        if (w->oracle.previous)
+            w->oracle.previous->refused |= !w->oracle.session;
         return;
+    }
     if (span_is(name, "wsok")) {
         server_say(w, LINE_NOTHING, 0, "WSOK");
     } else if (span_is(name, "control") || span_is(name, "msg")) {
@@ -310,7 +314,12 @@ void world_settle(struct world *w)
         oracle_event(w, p->events.at[i]);
         world_write(w, "> %s", p->events.at[i]);
     }
-    oracle_nothing_left(w);
+    if (p->holds && !w->held) {
+        w->held = true;
+        w->hold_since = p->now;
+    }
+    if (!p->holds)
+        oracle_nothing_left(w);
     for (size_t i = 0; i < p->actions.n; i++) {
         oracle_action(w, p->actions.at[i]);
         world_write(w, "! %s", p->actions.at[i]);

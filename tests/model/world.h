@@ -24,6 +24,7 @@ struct sub {
     uint64_t asked_at;        /* the add (or taken), or the delete */
     bool doubtful;            /* the client may have given it up: it was not answered in time */
     bool on;                  /* its SUBOK was delivered */
+    bool given_up;            /* it was not answered before a recovery: it is asked for anew */
     bool delete_asked;
 };
 
@@ -60,7 +61,7 @@ struct served {
     size_t n_notes, cap_notes;
     size_t sent; /* of them, on any connection */
     bool alive, bound;
-    uint64_t recover_limit;            /* the first note that is still kept, for recoveries */
+    bool known, refused;               /* the client had it; and was told by a code that it is lost */
     uint64_t messages_done[SEQUENCES]; /* the last number that was processed or given up */
     size_t message_last[SEQUENCES];    /* the last message */
 };
@@ -102,7 +103,7 @@ struct line {
     size_t note; /* NOTE: counts from 1 */
     const struct request *request;
     int code;
-    uint64_t number; /* PROG */
+    uint64_t number; /* PROG; LOOP: ms */
 };
 
 struct lines {
@@ -228,6 +229,7 @@ struct oracle {
     bool bind_sent, bound, over, polls, settles, caught_up, dead;
     bool clean; /* whatever the server sent has arrived: a plain bind is right */
     uint64_t heard_at, asked_at, keepalive_ms, recover_by;
+    uint64_t bind_at;      /* after LOOP: not before */
     bool faulted, lasting; /* what the session was told just now */
     bool asked;            /* credentials failed just now */
     bool odd;              /* something odd was said in this session */

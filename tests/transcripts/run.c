@@ -475,8 +475,14 @@ static void do_control_closed(struct run *r, struct span rest)
 
 static void do_hold(struct run *r, struct span rest)
 {
-    bool held = span_is(need_word(r, &rest), "on");
-    session_hold(r->player.session, r->player.now, held, span_is(rest, "announce"));
+    struct span how = need_word(r, &rest);
+    bool announce = span_is(rest, "announce");
+    if (span_is(how, "next"))
+        r->player.hold_next = true;
+    else if (span_is(how, "off"))
+        player_release(&r->player, announce);
+    else
+        session_hold(r->player.session, r->player.now, true, announce);
 }
 
 /* Where the deadline is: "never", a number of ms from now, or a range. */
