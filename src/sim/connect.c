@@ -229,7 +229,8 @@ void connect_note_unknown(struct conn *c, struct span id)
         sim_violation(c->sim, "client", "a bind of a session that never was: %.*s", SPAN_ARG(id));
     else if (told >= TOLD_OFTEN_ENOUGH)
         sim_violation(c->sim, "client", "binds of a session that is known to be over");
-    session_tell(c->sim, id);
+    if (!c->stalled)
+        session_tell(c->sim, id);
 }
 
 /* What a bind says about what arrived. */

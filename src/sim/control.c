@@ -203,7 +203,8 @@ struct session *control_find_session(struct conn *c, struct span id)
         return s;
     if (!session_was(c->sim, id, &told))
         sim_violation(c->sim, "client", "a request for a session that never was: %.*s", SPAN_ARG(id));
-    session_tell(c->sim, id);
+    if (!c->stalled)
+        session_tell(c->sim, id);
     return NULL;
 }
 

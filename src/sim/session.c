@@ -417,7 +417,7 @@ void session_end_saying(struct session *s, struct span last, const char *cause)
     subscription_free_all(s);
     message_free_all(s);
     emit(s, "ended", cause);
-    remember(sim, s, c && last.len > 0);
+    remember(sim, s, c && last.len > 0 && !c->stalled);
     s->probe_timer = sd_event_source_disable_unref(s->probe_timer);
     s->sync_timer = sd_event_source_disable_unref(s->sync_timer);
     s->life_timer = sd_event_source_disable_unref(s->life_timer);

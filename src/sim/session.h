@@ -96,7 +96,7 @@ void session_end_saying(struct session *s, struct span last, const char *cause);
 
 /* Whether a session with that ID lived once; *RET_TOLD: how often its client was told that it does not any more. */
 bool session_was(const struct sim *sim, struct span id, unsigned *ret_told);
-/* Notes that the client was told. */
+/* Notes that the client was told, which it is not on a connection that is stalled. */
 void session_tell(struct sim *sim, struct span id);
 void session_forget_oldest(struct sim *sim);
 

@@ -10,10 +10,10 @@ import random
 from bridge import table
 
 TABLES = [
-    table("m", ["m1", "m2"]),
-    table("d", ["d1"], mode="DISTINCT", snapshot=5),
-    table("c", ["c1"], ["key", "command", "a"], mode="COMMAND"),
-    table("r", ["r1"], mode="RAW", snapshot=False),
+    table("m", ["m1", "m2"], retry_failed_ms=300),
+    table("d", ["d1"], mode="DISTINCT", snapshot=5, retry_failed_ms=300),
+    table("c", ["c1"], ["key", "command", "a"], mode="COMMAND", retry_failed_ms=300),
+    table("r", ["r1"], mode="RAW", snapshot=False, retry_failed_ms=300),
 ]
 QUICK = {"keepalive_ms": 300, "stalled_ms": 150, "reconnect_ms": 150, "connect_ms": 500, "recovery_ms": 3000, "retry_max_ms": 40,
          "idle_ms": 300}  # fmt: skip
@@ -37,9 +37,19 @@ def trouble(rng):
         ["lost TEST r1 3"], ["refuse bind close 2", "cut"], ["refuse bind 5 1", "cut"], ["refuse create 7 2", "forget"],
         ["refuse create close 1", "end 33"], ["refuse control 68 1", "forget"], ["late control 50", "forget"], ["late bind 60", "loop"],
         ["late bind 0", "late control 0"], ["keep 3", "cut"], ["keep 10000"], ["split random"], ["split off"],
-        [r"data U,1,1,^9"], ["raw NONSENSE"],
-        # Not while an answer is owed: a request on a connection that was used before is repeated by libcurl when that ends.
-        ["late control 0", "sleep 60", "drop-idle"],
+        [r"data U,1,1,^9"], ["raw NONSENSE"], ["drop-idle"], [f"swallow {n}"], ["swallow 2", f"loop after {n}"],
+        ["refuse item m2 21 1 no", "forget"], ["refuse add 17 1 no", "forget"], ["refuse add 66 1", "end 41"], ["unsubscribe 1"],
+        [f"conf 1 {n * 20}"], ["grant frequency 30"], ["grant frequency off"], ["grant bandwidth 400"], ["grant bandwidth off"],
+    ])  # fmt: skip
+
+
+def request(rng):
+    """Something for the control socket; whether it can be done at this time does not matter."""
+    return rng.choice([
+        {"cmd": "rebind", "session": "s"},
+        {"cmd": "reconf", "session": "s", "table": "m", "max_frequency": rng.choice([50, 200, "unlimited"])},
+        {"cmd": "constrain", "session": "s", "max_bandwidth_kbps": rng.choice([300, "unlimited"])},
+        {"cmd": "start", "session": "s", "table": rng.choice("mdcr")},
     ])  # fmt: skip
 
 
@@ -54,8 +64,11 @@ def go_through(world, seed):
             scene.daemon.must("disconnect", session="s")
             scene.daemon.must("connect", session="s")
         if rng.random() < 0.2:
+            scene.daemon.ask(**request(rng))
+        if rng.random() < 0.2:
             scene.sim.say(f"sleep {rng.randrange(100)}")
-    scene.sim.say("refuse create off", "refuse bind off", "refuse control off", "late bind 0", "late control 0", "keep 10000")
+    scene.sim.say("refuse create off", "refuse bind off", "refuse control off", "refuse item m2 off", "refuse add off", "late bind 0",
+                  "late control 0", "keep 10000", "grant bandwidth off", "grant frequency off")  # fmt: skip
     # A stall or a half-open connection is noticed in its time; nothing that fails has a reason to after that.
     scene.sim.say("sleep 1200")
     for t in TABLES:
