@@ -479,6 +479,11 @@ static void on_refusal(struct world *w, const struct line *line)
     case ANEW:
     case ASTRAY: lost_by_code(w, line, false); break;
     case DOWN:
+        /* To the next older version; from the oldest it is refused, and begins with the newest again. */
+        o->version = (o->version + 1) % VERSIONS;
+        if (!o->version)
+            lost_by_code(w, line, true);
+        break;
     default: break;
     }
     o->bound = false;

@@ -214,7 +214,7 @@ struct want {
     const struct told_table *lost; /* with the session: tables may be told in any order */
 };
 
-enum { WANTS_MAX = 64, ASKS_MAX = 16 };
+enum { WANTS_MAX = 64, ASKS_MAX = 16, VERSIONS = 6 };
 
 struct oracle {
     struct list tables, gone;          /* owned */
@@ -241,6 +241,7 @@ struct oracle {
         uint64_t token, by;
     } asks[ASKS_MAX];
     uint64_t last_token;
+    unsigned version;      /* refused versions of the protocol */
     unsigned opens, loops; /* in this virtual second */
     uint64_t second;
 };
