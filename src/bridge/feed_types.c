@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "base/map.h"
+
 const char *feed_type_name(enum encode_type type)
 {
     static const char *const names[] = {[ENCODE_STRING] = "string",
@@ -32,24 +34,37 @@ static struct feed_type *copy_given(const struct feed_type *types, size_t n)
     return copies;
 }
 
+/* NAMES, to where each stands: there may be many. */
+static int map_names(const struct span *names, size_t n, struct map *ret)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < n; i++)
+        if (!map_get(ret, names[i]))
+            r = map_add(ret, names[i], (void *)(uintptr_t)&names[i]);
+    return r;
+}
+
 /* The 0-based index of a field; SIZE_MAX: there is none. A name wins over a position, as it does when the configuration is checked. */
-static size_t index_of(struct span field, const struct span *names, size_t n_names)
+static size_t index_of(struct span field, const struct span *names, const struct map *by_name)
 {
     uint64_t position;
-    for (size_t i = 0; i < n_names; i++)
-        if (span_equal(names[i], field))
-            return i;
+    const struct span *named = map_get(by_name, field);
+    if (named)
+        return (size_t)(named - names);
     return span_to_u64(field, SIZE_MAX, &position) && position ? (size_t)position - 1 : SIZE_MAX;
 }
 
-static void apply(const struct feed_types *t, struct feed_field *fields, size_t n, const struct span *names,
-                  size_t n_names)
+static int apply(const struct feed_types *t, struct feed_field *fields, size_t n, const struct span *names,
+                 size_t n_names)
 {
-    for (size_t i = 0; i < t->n_given; i++) {
-        size_t at = index_of(t->given[i].field, names, n_names);
+    CLEANUP(map_done) struct map by_name = {0};
+    int r = map_names(names, t->n_given ? n_names : 0, &by_name);
+    for (size_t i = 0; r == 0 && i < t->n_given; i++) {
+        size_t at = index_of(t->given[i].field, names, &by_name);
         if (at < n)
             fields[at].type = t->given[i].type;
     }
+    return r;
 }
 
 int feed_types_fit(struct feed_types *t, size_t n_fields, const struct span *names, size_t n_names)
@@ -59,7 +74,10 @@ int feed_types_fit(struct feed_types *t, size_t n_fields, const struct span *nam
     struct feed_field *fields = calloc(n_fields + 1, sizeof *fields);
     if (!fields)
         return -ENOMEM;
-    apply(t, fields, n_fields, names, n_names);
+    if (apply(t, fields, n_fields, names, n_names) < 0) {
+        free(fields);
+        return -ENOMEM;
+    }
     free(t->fields);
     t->fields = fields;
     t->n_fields = n_fields;

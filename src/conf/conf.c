@@ -33,15 +33,20 @@ const char *conf_encoding_name(enum conf_encoding encoding)
     return word(&conf_table_rows, "encoding", encoding);
 }
 
-size_t conf_field_position(const struct conf_table *table, const char *text)
+size_t conf_position(const struct conf_table *table, const char *text)
 {
     uint64_t position;
-    for (size_t i = 0; i < table->fields.n; i++)
-        if (strcmp(table->fields.at[i], text) == 0)
-            return i + 1;
     if (text[0] == '0' || !span_to_u64(span_of(text), INT32_MAX, &position))
         return 0;
     return table->fields.n == 0 || position <= table->fields.n ? (size_t)position : 0;
+}
+
+size_t conf_field_position(const struct conf_table *table, const char *text)
+{
+    for (size_t i = 0; i < table->fields.n; i++)
+        if (strcmp(table->fields.at[i], text) == 0)
+            return i + 1;
+    return conf_position(table, text);
 }
 
 const struct conf_session *conf_find_session(const struct conf *c, const char *name)

@@ -182,6 +182,8 @@ void conf_print_json(const struct conf *c, struct buf *out);
 const char *conf_transport_name(enum conf_transport transport);
 /* The 1-based position of the field that TEXT means, a name in `fields` or a position; 0: none. */
 size_t conf_field_position(const struct conf_table *table, const char *text);
+/* The same for a position alone. */
+size_t conf_position(const struct conf_table *table, const char *text);
 
 const char *conf_mode_name(enum conf_mode mode);
 const char *conf_encoding_name(enum conf_encoding encoding);

@@ -10,7 +10,9 @@ _Static_assert(sizeof(enum conf_mode) == sizeof(int) && sizeof(enum conf_encodin
 
 int strings_add(struct conf_strings *strings, const char *text)
 {
-    char **grown = realloc(strings->at, (strings->n + 1) * sizeof *grown);
+    bool full = (strings->n & (strings->n - 1)) == 0; /* room for a power of two: lists may be long */
+    char **grown =
+        full ? realloc(strings->at, (strings->n ? strings->n * 2 : 1) * sizeof *grown) : strings->at;
     if (!grown)
         return -ENOMEM;
     strings->at = grown;

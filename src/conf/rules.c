@@ -12,6 +12,7 @@ struct rule {
     const struct conf_session *session;
     const struct conf_table *table;
     const struct conf_node *node;
+    const struct map *fields; /* by name, to where they stand in table->fields: lists may be long */
 };
 
 static bool given(const struct conf_node *node, const char *name)
@@ -25,12 +26,12 @@ static bool faulty(const struct conf_node *node, const char *name)
     return found && found->faulty;
 }
 
-/* The node of the string at INDEX of what was built from ARRAY: faulty elements were left out. */
-static const struct conf_node *element(const struct conf_node *array, size_t index)
+/* The nodes of the strings that were built from ARRAY, one after the other from *AT = 0 on: faulty elements were left out. */
+static const struct conf_node *next_element(const struct conf_node *array, size_t *at)
 {
-    for (size_t i = 0; i < array->n_children; i++)
-        if (!array->children[i].faulty && index-- == 0)
-            return &array->children[i];
+    while (*at < array->n_children)
+        if (!array->children[(*at)++].faulty)
+            return &array->children[*at - 1];
     return array;
 }
 
@@ -62,12 +63,15 @@ static void rule_separator(const struct rule *r, const struct conf_strings *name
                            const struct conf_node *array, const char *setting)
 {
     const char *separator = r->session->separator;
-    for (size_t i = 0; array && separator && i < names->n; i++)
+    size_t at = 0;
+    for (size_t i = 0; array && separator && i < names->n; i++) {
+        const struct conf_node *element = next_element(array, &at);
         if (strstr(names->at[i], separator))
             say_fault(
-                r->b, r->scope, element(array, i)->place, setting,
+                r->b, r->scope, element->place, setting,
                 "expected a name without the session's separator \"%s\", found one that would be sent as two",
                 separator);
+    }
 }
 
 static void rule_names(const struct rule *r)
@@ -112,12 +116,16 @@ static void rule_frequency(const struct rule *r)
                    "expected none with max_frequency = \"unfiltered\", which makes it void");
 }
 
-static bool has_name(const struct conf_strings *names, const char *name)
+/* NAMES, to where each stands; of the same ones the first. */
+static void map_names(struct conf_build *b, const struct conf_strings *names, struct map *ret)
 {
-    for (size_t i = 0; i < names->n; i++)
-        if (strcmp(names->at[i], name) == 0)
-            return true;
-    return false;
+    for (size_t i = 0; i < names->n; i++) {
+        struct span name = span_of(names->at[i]);
+        if (!map_get(ret, name) && map_add(ret, name, &names->at[i]) < 0) {
+            b->error = -ENOMEM;
+            return;
+        }
+    }
 }
 
 static void rule_second_level(const struct rule *r)
@@ -125,19 +133,23 @@ static void rule_second_level(const struct rule *r)
     const struct conf_node *second = conf_node_get(r->node, "second_level");
     const struct conf_node *array = conf_node_get(second, "fields");
     const struct conf_strings *names = &r->table->second_level.fields;
-    CLEANUP(map_done) struct map first = {0};
+    size_t at = 0;
     if (!array)
         return;
-    for (size_t i = 0; i < r->table->fields.n; i++) {
-        struct span name = span_of(r->table->fields.at[i]);
-        if (!map_get(&first, name) && map_add(&first, name, r->table->fields.at[i]) < 0)
-            r->b->error = -ENOMEM;
-    }
-    for (size_t i = 0; i < names->n; i++)
-        if (map_get(&first, span_of(names->at[i])))
-            say_fault(r->b, r->scope, element(array, i)->place, "second_level.fields",
+    for (size_t i = 0; i < names->n; i++) {
+        const struct conf_node *element = next_element(array, &at);
+        if (map_get(r->fields, span_of(names->at[i])))
+            say_fault(r->b, r->scope, element->place, "second_level.fields",
                       "expected a name that is not in fields, found \"%s\"", names->at[i]);
+    }
     rule_separator(r, names, array, "second_level.fields");
+}
+
+/* The 1-based position of the field that TEXT means, as conf_field_position() finds it; 0: none. */
+static size_t field_position(const struct rule *r, const char *text)
+{
+    char **named = map_get(r->fields, span_of(text));
+    return named ? (size_t)(named - r->table->fields.at) + 1 : conf_position(r->table, text);
 }
 
 static void fault_no_field(const struct rule *r, struct conf_place place, const char *setting,
@@ -158,15 +170,17 @@ static bool fields_sound(const struct rule *r)
     return !faulty(r->node, "fields") && (given(r->node, "fields") || given(r->node, "schema"));
 }
 
-static void rule_type(const struct rule *r, const struct conf_node *node, const char *field, struct map *seen)
+/* SECOND: the names of the second level. */
+static void rule_type(const struct rule *r, const struct conf_node *node, const char *field,
+                      const struct map *second, struct map *seen)
 {
-    const struct conf_table *t = r->table;
-    size_t position = conf_field_position(t, field);
-    if (position == 0 && !has_name(&t->second_level.fields, field)) {
+    const struct conf_strings *fields = &r->table->fields;
+    size_t position = field_position(r, field);
+    if (position == 0 && !map_get(second, span_of(field))) {
         fault_no_field(r, node->place, "types", field);
         return;
     }
-    struct span name = span_of(position && position <= t->fields.n ? t->fields.at[position - 1] : field);
+    struct span name = span_of(position && position <= fields->n ? fields->at[position - 1] : field);
     if (map_get(seen, name))
         say_fault(r->b, r->scope, node->place, "types", "expected one type for a field, found \"%s\" twice",
                   field);
@@ -187,14 +201,16 @@ static void rule_types(const struct rule *r)
 {
     const struct conf_node *types = conf_node_get(r->node, "types");
     CLEANUP(map_done) struct map seen = {0};
+    CLEANUP(map_done) struct map second = {0};
     size_t at = 0;
+    map_names(r->b, &r->table->second_level.fields, &second);
     for (size_t i = 0; types && fields_sound(r) && i < types->n_children; i++) {
         const struct conf_node *array = &types->children[i];
         if (!array->name || array->kind != CONF_NODE_ARRAY || !is_type(array->name))
             continue;
         for (size_t j = 0; j < array->n_children && at < r->table->n_types; j++)
             if (!array->children[j].faulty)
-                rule_type(r, &array->children[j], r->table->types[at++].field, &seen);
+                rule_type(r, &array->children[j], r->table->types[at++].field, &second, &seen);
     }
 }
 
@@ -204,7 +220,7 @@ static void rule_place_in_row(const struct rule *r, const char *setting, const c
     bool text = r->session->protocol == CONF_PROTOCOL_TEXT;
     if (!given(r->node, setting)) {
         if (text && r->table->mode == CONF_MODE_COMMAND && !faulty(r->node, "mode") && fields_sound(r) &&
-            conf_field_position(r->table, name) == 0)
+            field_position(r, name) == 0)
             say_fault(r->b, r->scope, r->node->place, NULL,
                       "%s is missing: expected the name or position of a field, as none is called \"%s\"",
                       setting, name);
@@ -214,7 +230,7 @@ static void rule_place_in_row(const struct rule *r, const char *setting, const c
         RULE_FAULT(r, setting, "is for protocol = \"text\": in TLCP the server says");
     else if (!faulty(r->node, "mode") && r->table->mode != CONF_MODE_COMMAND)
         RULE_FAULT(r, setting, "is for mode COMMAND, found mode %s", conf_mode_name(r->table->mode));
-    else if (value && fields_sound(r) && conf_field_position(r->table, value) == 0)
+    else if (value && fields_sound(r) && field_position(r, value) == 0)
         fault_no_field(r, conf_node_get(r->node, setting)->place, setting, value);
 }
 
@@ -223,8 +239,8 @@ static void rule_key(const struct rule *r)
     const struct conf_table *t = r->table;
     rule_place_in_row(r, "key_field", "key", t->key_field);
     rule_place_in_row(r, "command_field", "command", t->command_field);
-    size_t key = conf_field_position(t, t->key_field ? t->key_field : "key");
-    size_t command = conf_field_position(t, t->command_field ? t->command_field : "command");
+    size_t key = field_position(r, t->key_field ? t->key_field : "key");
+    size_t command = field_position(r, t->command_field ? t->command_field : "command");
     bool same = key && key == command;
     if (same && given(r->node, "command_field") && t->command_field)
         RULE_FAULT(r, "command_field", "expected another field than key_field, found \"%s\"",
@@ -236,7 +252,9 @@ static void rule_key(const struct rule *r)
 void rules_table(struct conf_build *b, const struct conf_scope *scope, const struct conf_session *s,
                  const struct conf_table *t, const struct conf_node *node)
 {
-    const struct rule r = {b, scope, s, t, node};
+    CLEANUP(map_done) struct map fields = {0};
+    const struct rule r = {b, scope, s, t, node, &fields};
+    map_names(b, &t->fields, &fields);
     rule_names(&r);
     if (!faulty(node, "mode"))
         rule_mode(&r);
@@ -358,9 +376,10 @@ static void rules_endpoints(struct conf_build *b, const struct conf *c, const st
     size_t n = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(sockets); i++) {
         const struct conf_node *array = conf_node_get(conf_node_get(root, sockets[i].group), "endpoints");
+        size_t at = 0;
         for (size_t j = 0; j < sockets[i].endpoints->n && j < CONF_MAX_ENDPOINTS; j++) {
             struct bound new = {sockets[i].endpoints->at[j], sockets[i].setting,
-                                array ? element(array, j) : NULL};
+                                array ? next_element(array, &at) : NULL};
             rules_bound(b, bound, &n, &new);
         }
     }

@@ -286,3 +286,13 @@ def test_the_tool(world):
     assert "No such file" in ctl("add-table", "s", "@/nonexistent/table", status=1)
     assert "1 MiB" in ctl("add-table", "s", "-", text=" " * (1 << 20) + "{}", status=1)
     assert "SESSION TABLE is missing" in ctl("add-table", "s", status=64)
+
+
+def test_long_lists(world):
+    """A request of some hundred KiB does not stop the daemon for long: what is looked up is looked up by name."""
+    scene = world.bridge([table()])
+    names = [f"{n:x}" for n in range(20000)]
+    assert scene.daemon.ask("add-table", timeout_s=10, session="s", table=table("b", names, names, types={"json": names}))["ok"]
+    unknown = [f"z{n:x}" for n in range(20000)]
+    no = scene.daemon.ask("add-table", timeout_s=10, session="s", table=table("c", ["x y"] * 20000, names, types={"json": unknown}))
+    assert no["ok"] is False and len(no["error"].split("\n")) > 10000
