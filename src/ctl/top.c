@@ -258,15 +258,11 @@ int top(struct ctl *c, const struct verb *verb)
                     .notice = BUF_INIT(64 << 10),
                     .signals = -1,
                     .wake = -1};
-    const struct options *given = c->options;
-    struct options patient = *given;
     int r = begin(&t);
-    if (t.screen && patient.timeout_ms > ANSWER_MS)
-        patient.timeout_ms = ANSWER_MS;
-    c->options = &patient;
+    if (t.screen && c->wait_ms > ANSWER_MS)
+        c->wait_ms = ANSWER_MS;
     if (r == CTL_OK)
         r = run(&t);
-    c->options = given;
     screen_close(t.screen);
     json_object_put(t.reply);
     snapshot_done(&t.older);

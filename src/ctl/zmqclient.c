@@ -60,8 +60,11 @@ int zmqclient_new(struct zmqclient **ret)
     return 0;
 }
 
+/* The monitor is ended from the socket's side first: libzmq loses the memory of an event that it cannot deliver. */
 static void wire_close(struct wire *w)
 {
+    if (w->socket)
+        zmq_socket_monitor(w->socket, NULL, 0);
     if (w->monitor)
         zmq_close(w->monitor);
     if (w->socket)

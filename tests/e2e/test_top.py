@@ -42,7 +42,7 @@ def test_follows_the_daemon(world):
     screen.wait_line("s", "t", "MERGE", "pending")
     before = len(screen.raw)
     screen.type("q")
-    assert screen.ended() == 0
+    assert screen.ended() == 0, (screen.status, screen.raw[-3000:])
     assert b"\x1b[?25h" in screen.raw[before:], "the cursor is back"
 
 
@@ -55,7 +55,7 @@ def test_the_next_try(world):
     assert 20 < float(line.split()[-3]) <= 60 and line.split()[-2] == "s", line
     screen.wait(lambda lines: [n for n in lines if "  s: " in n and "closed the connection" in n], "no reason")
     os.kill(screen.pid, signal.SIGTERM)
-    assert screen.ended() == 0
+    assert screen.ended() == 0, (screen.status, screen.raw[-3000:])
 
 
 def test_sizes(world):
@@ -76,7 +76,7 @@ def test_sizes(world):
     screen.resize(60, 130)
     screen.wait_line("s", "t39", "MERGE", "active")
     screen.type("q")
-    assert screen.ended() == 0
+    assert screen.ended() == 0, (screen.status, screen.raw[-3000:])
 
 
 def test_the_daemon_goes_and_comes(world):
@@ -90,7 +90,7 @@ def test_the_daemon_goes_and_comes(world):
     scene.daemon.signal(signal.SIGCONT)
     screen.wait(lambda lines: "q quits" in lines[-1], "it did not come back")
     screen.type("q")
-    assert screen.ended() == 0
+    assert screen.ended() == 0, (screen.status, screen.raw[-3000:])
 
 
 def test_no_terminal(world):
