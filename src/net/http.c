@@ -12,6 +12,8 @@ struct http {
     size_t head;    /* bytes of it so far */
     long status;    /* the final one, once the head is complete */
     bool head_too_long;
+    bool begun;       /* the first byte of the answer's body that is no blank has come */
+    bool web_page;    /* and it is a page's */
     bool curl_paused; /* libcurl has been told to wait */
     bool sent;        /* the request is on its way, or was */
     bool sent_twice;  /* would have been */
@@ -78,6 +80,20 @@ static size_t on_header(char *at, size_t size, size_t n, void *userdata)
     return line.len;
 }
 
+/* A portal's login page, a proxy's excuse: no line of a Lightstreamer server's begins like that. */
+static bool is_web_page(struct http *h, struct span bytes)
+{
+    if (h->begun)
+        return false;
+    while (bytes.len && strchr(" \t\r\n\xEF\xBB\xBF", bytes.at[0]))
+        bytes = span_from(bytes, 1);
+    if (bytes.len == 0)
+        return false;
+    h->begun = true;
+    h->web_page = bytes.at[0] == '<';
+    return h->web_page;
+}
+
 static size_t on_body(char *at, size_t size, size_t n, void *userdata)
 {
     struct http *h = userdata;
@@ -87,6 +103,8 @@ static size_t on_body(char *at, size_t size, size_t n, void *userdata)
         h->curl_paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
+    if (is_web_page(h, span_make(at, size * n)))
+        return 0;
     stream_data(&h->s, span_make(at, size * n));
     return h->s.freed ? 0 : size * n;
 }
@@ -100,6 +118,8 @@ static void http_done(struct net_stream *s, CURLcode code)
         failure_of_curl(s, CURLE_GOT_NOTHING);
     else if (h->status && h->status != 200)
         failure_of_status(s, h->status, h->location);
+    else if (h->web_page)
+        failure_of_page(s);
     else if (code != CURLE_OK)
         failure_of_curl(s, code);
     else

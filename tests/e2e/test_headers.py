@@ -136,6 +136,18 @@ def test_who_we_are(world, transport):
     assert scene.seen(path, "host") == f"127.0.0.1:{scene.nginx.port}"
 
 
+def test_nobody_waits_for_a_hundred(world):
+    """No Expect, however large the request."""
+    sim = world.sim(door="open")
+    nginx = world.nginx(at("/").replace("SIM", str(sim.port)), http=THROUGH_MAP)
+    tables = [table(items=[f"item-{n}-{'x' * 100}" for n in range(300)])]
+    daemon = world.daemon([session(nginx.url, tables, transport="http-streaming")])
+    daemon.wait_table("active")
+    daemon.must("disconnect", session="s")
+    expected = wait_until(lambda: re.findall(r'control.txt.* expect="(.*)"', nginx.access()), "the access")
+    assert set(expected) == {"-"}
+
+
 def test_headers_that_would_break_requests(world):
     """A fault, each of them."""
     names = ["Connection", "content-length", "Expect", "Transfer-Encoding", "UPGRADE", "Sec-WebSocket-Key",

@@ -2,8 +2,11 @@
 compression, and TLS that offers HTTP/2."""
 
 import os
+import select
 
+import proxy
 from bridge import session, table
+from expect import arrived
 from parts import THROUGH, THROUGH_MAP
 from process import wait_until
 
@@ -84,6 +87,57 @@ def test_one_without_patience(world, transport):
         scene.send(range(n * 10, n * 10 + 10)).arrived()
         scene.status.wait_session("connected", continuity="recovered", count=n + 1)
     scene.send(range(20, 30)).arrived()
+
+
+def test_one_that_closes_connections(world):
+    """After every request, or soon: that is no fault."""
+    for keep in ("keepalive_requests 1;", "keepalive_timeout 50ms;"):
+        scene = Behind(world, keep + ALL, transport="http-polling", idle_ms=50, polling_ms=100)
+        scene.connected("http-polling")
+        for n in range(5):
+            scene.send(range(n * 10, n * 10 + 10)).arrived()
+        for n in range(5):
+            scene.daemon.must("reconf", session="s", table="t", max_frequency=10 + n)
+        counters = scene.daemon.session()["counters"]
+        assert counters["faults"] == 0, counters
+
+
+class Dropper(proxy.Proxy):
+    """Once told to, it takes an answer of the server's, and closes the connection instead of handing it on."""
+
+    drop = False
+
+    def pump(self, pair):
+        client, server = pair
+        try:
+            while not self.over.is_set() and pair in self.pairs:
+                for source in select.select(pair, [], [], 0.02)[0]:
+                    data = source.recv(65536)
+                    if not data or (source is server and self.drop):
+                        self.drop = self.drop and not data
+                        return
+                    (server if source is client else client).sendall(data)
+        except (OSError, ValueError):
+            pass
+
+
+def test_an_answer_that_never_arrives(world):
+    """A poll whose answer, head and all, gets lost is not simply repeated: the server would take what was in it for read."""
+    sim = world.sim()
+    nginx = world.nginx(BUFFERS.replace("SIM", str(sim.port)))
+    dropper = world.keep(Dropper(nginx.port))
+    daemon = world.daemon([session(dropper.url, [table()], transport="http-polling", idle_ms=200)])
+    consumer = world.consumer(daemon.data).ready()
+    sim.open_door()
+    daemon.wait_table("active")
+    for n in range(2):
+        polls = sim.count("bound")
+        wait_until(lambda: sim.count("bound") >= polls + 3, "polls on one connection")
+        dropper.drop = True
+        sim.updates("item1", range(n * 10, n * 10 + 10))
+        wait_until(lambda: not dropper.drop, "the loss of an answer")
+        arrived(sim, consumer, [table()])
+    assert not consumer.select(type="gap") and sim.count("session") == 1
 
 
 # --- its own answers ---

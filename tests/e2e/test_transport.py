@@ -1,5 +1,6 @@
 """How a server is reached: polls, what gets through, older versions of the protocol, falling behind, signs of life."""
 
+import expect
 import proxy
 from bridge import session, table
 from process import wait_until
@@ -121,3 +122,33 @@ def test_the_head_of_a_request(world, transport):
     else:
         assert first == "POST /lightstreamer/create_session.txt?LS_protocol=TLCP-2.5.0 HTTP/1.1", first
         assert "Content-Type: text/plain" in lines, lines
+
+
+def test_a_trickle(world):
+    """Everything byte by byte."""
+    for transport in ("ws-streaming", "ws-polling", "http-streaming", "http-polling"):
+        sim = world.sim()
+        trickle = world.proxy(sim.port)
+        trickle.trickle = 1
+        daemon = world.daemon([session(trickle.url, [table()], transport=transport, idle_ms=300)])
+        consumer = world.consumer(daemon.data).ready()
+        sim.open_door()
+        daemon.wait_table("active")
+        sim.updates("item1", range(10))
+        expect.arrived(sim, consumer, [table()])
+        assert daemon.session()["counters"]["recoveries"] == 0
+        assert daemon.stop() == 0
+
+
+def test_a_portal(world):
+    """Whoever is asked, a web page answers; until somebody has logged in."""
+    page = b"<!DOCTYPE html><html><body>Please log in</body></html>"
+    portal = world.keep(proxy.Answerer(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" + page))
+    daemon = world.daemon([
+        session(portal.url, [table()], name=t, transport=t) for t in ("auto", "http-streaming", "http-polling")
+    ])  # fmt: skip
+    status = world.status(daemon.status_endpoint)
+    for t in ("auto", "http-streaming", "http-polling"):
+        last = status.wait_session("connecting", name=t, detail="waiting", where=lambda m: "web page" in m["reason"])
+        assert "(url)" in last["reason"] and "retry_in_ms" in last, last
+    daemon.wait_log("auto: connecting, http-streaming: .* 200")

@@ -121,7 +121,8 @@ NGINX = """daemon off; master_process off; pid {folder}/{name}.pid; error_log st
 events {{ worker_connections 256; }}
 http {{
     log_format words '$request $status $sent_http_content_encoding "$http_accept_encoding" '
-        'agent="$http_user_agent" host="$http_host" cookie="$http_cookie" token="$http_x_token" upgrade="$http_upgrade"';
+        'agent="$http_user_agent" host="$http_host" cookie="$http_cookie" token="$http_x_token" upgrade="$http_upgrade" '
+        'expect="$http_expect"';
     access_log {folder}/{name}.access words;
     client_body_temp_path {folder}/{name}.body; proxy_temp_path {folder}/{name}.proxy; fastcgi_temp_path {folder}/{name}.fastcgi;
     uwsgi_temp_path {folder}/{name}.uwsgi; scgi_temp_path {folder}/{name}.scgi;

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -403,6 +404,49 @@ START_TEST(no_request_is_sent_twice)
 }
 END_TEST
 
+START_TEST(a_web_page_is_no_answer)
+{
+    static const char *const pages[] = {"<html><body>Please log in", "\r\n <!DOCTYPE html>\r\n",
+                                        "\xEF\xBB\xBF<?xml version"};
+    char answer[256];
+    (void)snprintf(answer, sizeof answer,
+                   "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %zu\r\n\r\n%s",
+                   strlen(pages[_i]), pages[_i]);
+    connection_send(post("a"), answer);
+    expect_closed(NET_GARBAGE, 0, "web page");
+    ck_assert_uint_eq(o.data.len, 0);
+}
+END_TEST
+
+START_TEST(what_only_looks_like_a_web_page)
+{
+    connection_send(post("a"),
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 8\r\n\r\n\r\nU,1,1,<");
+    RUN_UNTIL(&f, owner_has(&o, "\r\nU,1,1,"));
+}
+END_TEST
+
+START_TEST(a_dead_peer_would_be_found)
+{
+    post("a");
+    DIR *d = opendir("/proc/self/fd");
+    int checked = 0;
+    for (struct dirent *e; (e = readdir(d));) {
+        struct sockaddr_in a = {0};
+        socklen_t n = sizeof a, size = sizeof(int);
+        int fd = atoi(e->d_name), on = 0, idle = 0;
+        if (getpeername(fd, (struct sockaddr *)&a, &n) != 0 || ntohs(a.sin_port) != f.server.port)
+            continue;
+        ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, &size), 0);
+        ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &size), 0);
+        ck_assert(on && idle == 30);
+        checked++;
+    }
+    closedir(d);
+    ck_assert_int_eq(checked, 1);
+}
+END_TEST
+
 START_TEST(cookies_are_shared_by_a_peers_requests)
 {
     connection_send(post("a"),
@@ -565,6 +609,9 @@ static TCase *streams(void)
     tcase_add_loop_test(t, freed_in_a_handler, 0, 3);
     tcase_add_test(t, freed_before_it_began_and_with_its_peer);
     tcase_add_test(t, a_connection_is_used_again);
+    tcase_add_loop_test(t, a_web_page_is_no_answer, 0, 3);
+    tcase_add_test(t, what_only_looks_like_a_web_page);
+    tcase_add_test(t, a_dead_peer_would_be_found);
     tcase_add_test(t, no_request_is_sent_twice);
     tcase_add_test(t, cookies_are_shared_by_a_peers_requests);
     tcase_add_test(t, a_users_headers_win);
