@@ -412,8 +412,23 @@ void oracle_settled(struct world *w)
     check_asked(w);
 }
 
+/* At the latest a quarter of the time after it, once connected. */
+static void check_retried(struct world *w)
+{
+    const struct oracle *o = &w->oracle;
+    if (!o->bound || o->over || o->view != SESSION_CONNECTED || w->held)
+        return;
+    LIST_EACH(link, &o->tables) {
+        const struct told_table *t = table_of(link);
+        if (t->state == SESSION_TABLE_FAILED && t->retry_ms &&
+            w->player.now > t->failed_at + t->retry_ms + t->retry_ms / 4 + 1)
+            world_fail(w, NULL, "table %s is not tried again", t->shape.name);
+    }
+}
+
 void oracle_at_rest(struct world *w)
 {
+    check_retried(w);
     check_asks(w);
     check_stale(w);
     messages_at_rest(w);

@@ -232,6 +232,9 @@ static void subscribed(struct world *w, struct sub *sub)
     sub->stage = SUB_ON;
     if (!early && !chance_of(w, 4))
         conf(sub, frequency);
+    if (w->troubles.odd_first)
+        server_note(sub, NOTE_BAD, "U,%llu,1,^%zu", ull(sub->id), shape->fields);
+    w->troubles.odd_first = false;
     snapshot(w, sub);
 }
 

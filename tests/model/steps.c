@@ -535,12 +535,13 @@ static void step_requests(struct play *p)
 {
     static const int codes[] = {17, 21, -1, 66, 68, 20, 11, 13};
     struct troubles *t = &p->world.troubles;
-    switch (random_below(&p->chance, 6)) {
+    switch (random_below(&p->chance, 7)) {
     case 0: t->control_lost = true; break;
     case 1: t->control_ms = ms_below(p, 6000); break;
     case 2: t->silent_requests = 1 + (unsigned)random_below(&p->chance, 3); break;
     case 3: t->subok_ms = ms_below(p, 6000); break;
     case 4: t->odd_counts = true; break;
+    case 5: t->odd_first = one_in(p, 2); break;
     default: t->request_code = codes[random_below(&p->chance, ARRAY_LENGTH(codes))]; break;
     }
 }

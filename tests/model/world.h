@@ -160,6 +160,7 @@ struct troubles {
     int request_code;         /* the next request is refused */
     uint64_t subok_ms;        /* the next SUBOK takes longer */
     bool odd_counts;          /* and tells others than are configured */
+    bool odd_first;           /* and is followed by a first update that says unchanged */
     bool credentials_fail;
 };
 
