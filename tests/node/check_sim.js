@@ -23,7 +23,7 @@ const AT_ONCE = 12
 const TRANSPORTS = ['WS-STREAMING', 'HTTP-STREAMING', 'WS-POLLING', 'HTTP-POLLING']
 
 const scenarios = Object.assign({}, ...['data', 'command', 'sessions', 'transports', 'messages', 'limits', 'refusals', 'soak']
-  .map((name) => require(`./scenarios_${name}.js`)))
+  .map((name) => require(`./scenarios_${name}.js`)).map((module) => module.scenarios || module))
 
 // The same scenario under conditions that must not change its outcome.
 const conditions = {

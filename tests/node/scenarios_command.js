@@ -107,7 +107,22 @@ async function add (sim, item, key, ...fields) {
   await sim.run(`update TEST ${item} key=${key} command=ADD ${fields.join(' ')}`, `wait subscribed ${key}`)
 }
 
-module.exports = {
+// Who is subscribed to when is a matter of time; in the end all are whose keys are there, and rows are as they should be.
+async function sameInTheEnd (sim, client, item) {
+  const held = new Map()
+  for (const e of sim.sent('update').filter((e) => e.item === item)) {
+    if (e.fields.command === 'DELETE') held.delete(e.fields.key)
+    else held.set(e.fields.key, e.fields)
+  }
+  for (const key of held.keys()) await sim.run(`wait subscribed ${key}`, `update TEST ${key} price=last time=${key}`)
+  await sim.run('wait drained')
+  const final = (key) => client.toldOf(item).findLast((e) => e.fields && e.fields.key === key)
+  const expected = (key) => ({ ...held.get(key), command: 'UPDATE', price: 'last', time: key })
+  await until(() => [...held.keys()].every((key) => final(key).fields.time === key), 'the last rows')
+  for (const key of held.keys()) assert.deepStrictEqual(final(key).fields, expected(key))
+}
+
+const scenarios = {
   async 'keys with a second level' (sim, client) {
     await sim.run('update TEST p1 key=k1 command=ADD text=one', 'update TEST k1 price=1 time=now')
     follow(client, 'p1')
@@ -205,18 +220,7 @@ module.exports = {
     follow(client, 'p9')
     await until(() => client.subscribed === 1, 'a subscription')
     await sim.run('burst TEST p9 200', 'rate 500', 'sleep 500', 'rate 0', 'wait drained')
-    // Who is subscribed to when is a matter of time; in the end all are whose keys are there, and rows are as they should be.
-    const held = new Map()
-    for (const e of sim.sent('update').filter((e) => e.item === 'p9')) {
-      if (e.fields.command === 'DELETE') held.delete(e.fields.key)
-      else held.set(e.fields.key, e.fields)
-    }
-    for (const key of held.keys()) await sim.run(`wait subscribed ${key}`, `update TEST ${key} price=last time=${key}`)
-    await sim.run('wait drained')
-    const final = (key) => client.toldOf('p9').findLast((e) => e.fields && e.fields.key === key)
-    const expected = (key) => ({ ...held.get(key), command: 'UPDATE', price: 'last', time: key })
-    await until(() => [...held.keys()].every((key) => final(key).fields.time === key), 'the last rows')
-    for (const key of held.keys()) assert.deepStrictEqual(final(key).fields, expected(key))
+    await sameInTheEnd(sim, client, 'p9')
   },
 
   'the portfolio and its stocks': {
@@ -233,3 +237,5 @@ module.exports = {
     }
   }
 }
+
+module.exports = { scenarios, follow, sameInTheEnd }

@@ -3,6 +3,7 @@
 
 const assert = require('node:assert')
 const { sameEverywhere, sameSoFar } = require('./client.js')
+const { follow, sameInTheEnd } = require('./scenarios_command.js')
 const { until } = require('./sim_process.js')
 
 const SOAK_MS = 6000
@@ -74,6 +75,7 @@ class Soak {
       () => this.sim.run(`clear TEST i${1 + this.below(this.made)}`),
       () => this.sim.run(`lost TEST j${1 + this.below(this.made)} ${1 + this.below(9)}`),
       () => this.sim.run(`drop ${1 + this.below(5)}`),
+      () => this.sim.run(`burst TEST levels ${this.below(30)}`),
       () => this.sim.run(`late control ${this.below(2) * this.below(60)}`),
       () => this.sim.run(`late bind ${this.below(2) * this.below(60)}`)
     ]
@@ -95,9 +97,11 @@ async function soak (sim, client) {
   const end = Date.now() + SOAK_MS
   console.log(`# SEED=${s.seed} for ${client.transport}`)
   s.add()
+  follow(client, 'levels')
   try {
     while (Date.now() < end) await s.step()
     await s.settle()
+    await sameInTheEnd(sim, client, 'levels')
     for (const [, items] of s.live) await sameEverywhere(sim, client, items)
     for (const items of s.gone) sameSoFar(sim, client, items)
     assert.strictEqual(sim.all('session').length, 1)
