@@ -71,6 +71,8 @@ struct feed_table_options {
     size_t n_items;
     struct span *fields; /* names, or none */
     size_t n_fields;
+    struct span *second_fields; /* of the second level, or none */
+    size_t n_second;
     const char *topic;                /* NULL: the feed's */
     const enum encode_format *format; /* the same; borrowed for the call */
     const struct feed_type *types;    /* the rest are strings */

@@ -21,9 +21,10 @@ struct feed_table {
     struct feed *feed;
     struct list link; /* in feed->tables, sorted by session and name */
     char *session, *name;
-    struct span *items, *fields; /* names, owned */
-    size_t n_items, n_fields;
-    char *topic; /* NULL: the feed's */
+    struct span *items; /* names, owned */
+    size_t n_items;
+    struct feed_names names; /* of the fields */
+    char *topic;             /* NULL: the feed's */
     enum encode_format format;
     struct table *table;
     struct encode_table *encode;

@@ -108,27 +108,28 @@ int feed_table_item(struct feed_table *t, struct item *item, struct feed_item **
 
 /* ---- encoders ---- */
 
-static struct span *position_names(size_t n, char (**ret_texts)[24])
+/* Names of all fields, those that have none by their positions; *RET_TEXTS is what these are in. */
+static struct span *field_names(const struct feed_names *names, size_t n, char (**ret_texts)[24])
 {
-    char(*texts)[24] = calloc(n, sizeof *texts);
-    struct span *names = calloc(n, sizeof *names);
-    if (!texts || !names) {
+    char(*texts)[24] = calloc(n + 1, sizeof *texts);
+    struct span *all = calloc(n + 1, sizeof *all);
+    if (!texts || !all) {
         free(texts);
-        free(names);
+        free(all);
         return NULL;
     }
     for (size_t i = 0; i < n; i++)
-        names[i] = span_make(texts[i], (size_t)snprintf(texts[i], sizeof texts[i], "%zu", i + 1));
+        all[i] = feed_name(names, n, i, texts[i]);
     *ret_texts = texts;
-    return names;
+    return all;
 }
 
 static int make_encoder(struct feed_table *t)
 {
     size_t n = t->table->n_fields;
     char(*texts)[24] = NULL;
-    struct span *positions = n == t->n_fields ? NULL : position_names(n, &texts);
-    if (n != t->n_fields && !positions)
+    struct span *names = field_names(&t->names, n, &texts);
+    if (!names)
         return -ENOMEM;
     enum table_mode mode = t->table->options.mode;
     struct encode_table_options options = {
@@ -137,7 +138,7 @@ static int make_encoder(struct feed_table *t)
         .run = t->feed->run,
         .session = span_of(t->session),
         .table = span_of(t->name),
-        .fields = positions ? positions : t->fields,
+        .fields = names,
         .n_fields = n,
         .key_field = t->table->key_field,
         .command_field = t->table->command_field,
@@ -146,7 +147,7 @@ static int make_encoder(struct feed_table *t)
     };
     struct encode_table *made;
     int r = encode_table_new(&options, &made);
-    free(positions);
+    free(names);
     free(texts);
     if (r < 0)
         return r;
@@ -205,7 +206,7 @@ int feed_table_row(struct feed_table *t, struct item *item, struct row *row, str
 int feed_table_row_json(struct feed_table *t, const struct row *row)
 {
     struct feed *f = t->feed;
-    int r = feed_types_fit(&t->types, t->table->n_fields, t->fields, t->n_fields);
+    int r = feed_types_fit(&t->types, t->table->n_fields, &t->names);
     buf_clear(&f->json);
     for (size_t i = 0; r >= 0 && i < t->table->n_fields; i++) {
         const struct cell *c = &row->cells[i];
@@ -228,9 +229,8 @@ static void note_misfit(struct feed_table *t, size_t field, struct span value)
 {
     struct feed_field *f = &t->types.fields[field];
     char text[24];
-    int n = snprintf(text, sizeof text, "%zu", field + 1);
     struct feed_misfit misfit = {.table = t->name,
-                                 .field = field < t->n_fields ? t->fields[field] : span_make(text, (size_t)n),
+                                 .field = feed_name(&t->names, t->table->n_fields, field, text),
                                  .type = f->type,
                                  .value = value,
                                  .first = !f->told};
@@ -246,7 +246,7 @@ static void note_misfit(struct feed_table *t, size_t field, struct span value)
 static int hook_encode(void *userdata, size_t field, bool is_null, struct span value, struct buf *out)
 {
     struct feed_table *t = userdata;
-    int r = feed_types_fit(&t->types, t->table->n_fields, t->fields, t->n_fields);
+    int r = feed_types_fit(&t->types, t->table->n_fields, &t->names);
     if (r == 0)
         r = encode_value(t->format, t->types.fields[field].type, is_null, value, out);
     if (r == ENCODE_MISFIT)
@@ -304,15 +304,18 @@ int feed_table_new(struct feed *f, const struct feed_table_options *options, str
                              .name = strdup(options->name),
                              .items = copy_names(options->items, options->n_items),
                              .n_items = options->n_items,
-                             .fields = copy_names(options->fields, options->n_fields),
-                             .n_fields = options->n_fields,
+                             .names = {.first = copy_names(options->fields, options->n_fields),
+                                       .second = copy_names(options->second_fields, options->n_second),
+                                       .n_first = options->n_fields,
+                                       .n_second = options->n_second},
                              .topic = options->topic ? strdup(options->topic) : NULL,
                              .format = options->format ? *options->format : f->format,
                              .misfit = options->misfit,
                              .userdata = options->userdata};
     list_init(&t->link);
-    if (!t->session || !t->name || !t->items || !t->fields || (options->topic && !t->topic) ||
-        feed_types_set(&t->types, options->types, options->n_types, t->fields, t->n_fields) < 0) {
+    if (!t->session || !t->name || !t->items || !t->names.first || !t->names.second ||
+        (options->topic && !t->topic) ||
+        feed_types_set(&t->types, options->types, options->n_types, &t->names) < 0) {
         feed_table_free(t);
         return -ENOMEM;
     }
@@ -329,7 +332,8 @@ void feed_table_free(struct feed_table *t)
     list_remove(&t->link);
     encode_table_free(t->encode);
     free_names(t->items, t->n_items);
-    free_names(t->fields, t->n_fields);
+    free_names(t->names.first, t->names.n_first);
+    free_names(t->names.second, t->names.n_second);
     feed_types_done(&t->types);
     free(t->session);
     free(t->name);
@@ -356,7 +360,7 @@ int feed_table_set_topic(struct feed_table *t, const char *topic)
 int feed_table_set_encoding(struct feed_table *t, const enum encode_format *format,
                             const struct feed_type *types, size_t n_types)
 {
-    int r = feed_types_set(&t->types, types, n_types, t->fields, t->n_fields);
+    int r = feed_types_set(&t->types, types, n_types, &t->names);
     if (r < 0)
         return r;
     t->format = format ? *format : t->feed->format;

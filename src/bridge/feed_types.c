@@ -1,6 +1,7 @@
 #include "bridge/feed_types.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/map.h"
 
@@ -44,37 +45,57 @@ static int map_names(const struct span *names, size_t n, struct map *ret)
     return r;
 }
 
-/* The 0-based index of a field; SIZE_MAX: there is none. A name wins over a position, as it does when the configuration is checked. */
-static size_t index_of(struct span field, const struct span *names, const struct map *by_name)
+/* The 0-based index of a field, of N; SIZE_MAX: there is none. A name wins over a position, as it does when the configuration is checked. */
+static size_t index_of(struct span field, const struct feed_names *names, size_t n, const struct map *first,
+                       const struct map *second)
 {
     uint64_t position;
-    const struct span *named = map_get(by_name, field);
+    size_t n_first = n - names->n_second;
+    const struct span *named = map_get(first, field);
     if (named)
-        return (size_t)(named - names);
-    return span_to_u64(field, SIZE_MAX, &position) && position ? (size_t)position - 1 : SIZE_MAX;
+        return (size_t)(named - names->first);
+    named = map_get(second, field);
+    if (named)
+        return n_first + (size_t)(named - names->second);
+    return span_to_u64(field, n_first, &position) && position ? (size_t)position - 1 : SIZE_MAX;
 }
 
-static int apply(const struct feed_types *t, struct feed_field *fields, size_t n, const struct span *names,
-                 size_t n_names)
+struct span feed_name(const struct feed_names *names, size_t n, size_t index, char position[static 24])
 {
-    CLEANUP(map_done) struct map by_name = {0};
-    int r = map_names(names, t->n_given ? n_names : 0, &by_name);
+    size_t first = n - names->n_second;
+    if (index >= first)
+        return names->second[index - first];
+    if (first == names->n_first)
+        return names->first[index];
+    return span_make(position, (size_t)snprintf(position, 24, "%zu", index + 1));
+}
+
+static int apply(const struct feed_types *t, struct feed_field *fields, size_t n,
+                 const struct feed_names *names)
+{
+    CLEANUP(map_done) struct map first = {0};
+    CLEANUP(map_done) struct map second = {0};
+    if (!t->n_given || n < names->n_second)
+        return 0;
+    int r = map_names(names->first, names->n_first, &first);
+    if (r == 0)
+        r = map_names(names->second, names->n_second, &second);
     for (size_t i = 0; r == 0 && i < t->n_given; i++) {
-        size_t at = index_of(t->given[i].field, names, &by_name);
+        size_t at = index_of(t->given[i].field, names, n, &first, &second);
         if (at < n)
             fields[at].type = t->given[i].type;
     }
     return r;
 }
 
-int feed_types_fit(struct feed_types *t, size_t n_fields, const struct span *names, size_t n_names)
+int feed_types_fit(struct feed_types *t, size_t n_fields, const struct feed_names *names)
 {
     if (t->fields && n_fields == t->n_fields)
         return 0;
     struct feed_field *fields = calloc(n_fields + 1, sizeof *fields);
     if (!fields)
         return -ENOMEM;
-    if (apply(t, fields, n_fields, names, n_names) < 0) {
+    if (apply(t, fields, n_fields, names) < 0) {
         free(fields);
         return -ENOMEM;
     }
@@ -84,11 +105,11 @@ int feed_types_fit(struct feed_types *t, size_t n_fields, const struct span *nam
     return 0;
 }
 
-int feed_types_set(struct feed_types *t, const struct feed_type *types, size_t n, const struct span *names,
-                   size_t n_names)
+int feed_types_set(struct feed_types *t, const struct feed_type *types, size_t n,
+                   const struct feed_names *names)
 {
     struct feed_types made = {.given = copy_given(types, n), .n_given = n};
-    int r = made.given ? feed_types_fit(&made, t->n_fields, names, n_names) : -ENOMEM;
+    int r = made.given ? feed_types_fit(&made, t->n_fields, names) : -ENOMEM;
     if (r < 0) {
         feed_types_done(&made);
         return r;

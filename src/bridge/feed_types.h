@@ -23,12 +23,21 @@ struct feed_types {
     size_t n_fields;
 };
 
-/* Takes copies of TYPES instead of what was there; what is known of fields whose type stays is kept. NAMES: of the fields, or none. Returns 0 or
+/* What a table's fields are called: those of the first level, or none (they then have positions), and behind them those of the second. */
+struct feed_names {
+    struct span *first, *second; /* owned, their texts too */
+    size_t n_first, n_second;
+};
+
+/* The name of the field at INDEX (from 0) of N, or its position as text in POSITION. */
+struct span feed_name(const struct feed_names *names, size_t n, size_t index, char position[static 24]);
+
+/* Takes copies of TYPES instead of what was there; what is known of fields whose type stays is kept. Returns 0 or
  * -ENOMEM: nothing changed then. */
-int feed_types_set(struct feed_types *t, const struct feed_type *types, size_t n, const struct span *names,
-                   size_t n_names);
-/* The server says how many fields there are. Returns 0 or -ENOMEM. */
-int feed_types_fit(struct feed_types *t, size_t n_fields, const struct span *names, size_t n_names);
+int feed_types_set(struct feed_types *t, const struct feed_type *types, size_t n,
+                   const struct feed_names *names);
+/* The server says how many fields there are, of both levels. Returns 0 or -ENOMEM. */
+int feed_types_fit(struct feed_types *t, size_t n_fields, const struct feed_names *names);
 void feed_types_done(struct feed_types *t);
 
 /* "number", "integer", "boolean", "json", or "string". */

@@ -77,16 +77,19 @@ enum encode_format link_format(enum conf_encoding encoding)
 static int make_feed_table(struct link *l, const struct conf_table *conf, struct feed_table **ret)
 {
     struct span *items = spans_of(&conf->items), *fields = spans_of(&conf->fields);
+    AUTO_FREE struct span *second = spans_of(&conf->second_level.fields);
     AUTO_FREE struct feed_type *types = types_of(conf);
     enum encode_format format = link_format(conf->encoding);
     int r = -ENOMEM;
-    if (items && fields && types) {
+    if (items && fields && second && types) {
         struct feed_table_options options = {.session = l->name,
                                              .name = conf->name,
                                              .items = items,
                                              .n_items = conf->items.n,
                                              .fields = fields,
                                              .n_fields = conf->fields.n,
+                                             .second_fields = second,
+                                             .n_second = conf->second_level.fields.n,
                                              .topic = conf->topic,
                                              .format = conf->has_encoding ? &format : NULL,
                                              .types = types,
@@ -113,7 +116,8 @@ int link_add_table(struct link *l, const struct conf_table *conf)
     int r = make_feed_table(l, conf, &ft);
     if (r < 0)
         return r;
-    AUTO_BUF struct buf group = BUF_INIT(SIZE_MAX), schema = BUF_INIT(SIZE_MAX);
+    AUTO_BUF struct buf group = BUF_INIT(SIZE_MAX), schema = BUF_INIT(SIZE_MAX), second = BUF_INIT(SIZE_MAX);
+    const struct conf_strings *second_fields = &conf->second_level.fields;
     struct table_options options = {
         .name = conf->name,
         .mode = mode_of(conf->mode),
@@ -127,12 +131,15 @@ int link_add_table(struct link *l, const struct conf_table *conf)
         .max_frequency = frequency_of(conf),
         .snapshot = conf->snapshot,
         .snapshot_length = (uint64_t)conf->snapshot_length,
+        .n_second = second_fields->n,
+        .second_schema = second_fields->n ? joined(&second, second_fields, l->conf->separator) : NULL,
+        .second_adapter = conf->second_level.data_adapter,
         .key_field = conf->key_field ? conf_field_position(conf, conf->key_field) : 0,
         .command_field = conf->command_field ? conf_field_position(conf, conf->command_field) : 0,
     };
     struct table_hooks hooks = feed_table_hooks(ft);
     struct session_table *t = NULL;
-    r = buf_error(&group) || buf_error(&schema)
+    r = buf_error(&group) || buf_error(&schema) || buf_error(&second)
             ? -ENOMEM
             : session_add_table(l->session, clock_loop_ms(l->env->event), &options, &hooks,
                                 (uint64_t)conf->retry_failed_ms, ft, &t);
@@ -310,12 +317,21 @@ static void add_failed_items(const struct session_table *t, struct buf *json)
         json_close(json, ']');
 }
 
+/* Of both levels. */
+static size_t fields_of(const struct table *table)
+{
+    const struct table_options *o = &table->options;
+    if (table->n_fields)
+        return table->n_fields;
+    return o->n_fields ? o->n_fields + o->n_second : 0;
+}
+
 static void add_table_state(const struct session_table *t, struct buf *json)
 {
     const struct table *table = t->table;
     json_text(json, "state", session_table_state_name(t->state));
     json_u64(json, "items", table->n_items ? table->n_items : table->options.n_items);
-    json_u64(json, "fields", table->n_fields ? table->n_fields : table->options.n_fields);
+    json_u64(json, "fields", fields_of(table));
     if (t->has_code)
         json_i64(json, "code", t->code);
     if (t->reason[0])
@@ -382,6 +398,10 @@ void link_add_tables(const struct link *l, struct buf *json)
         add_table_state(t, json);
         json_name(json, "counters");
         json_open(json, '{');
+        if (t->table->options.n_second) {
+            json_u64(json, "keys", t->n_keys);
+            json_u64(json, "keys_failed", t->n_keys_failed);
+        }
         json_u64(json, "updates", feed_table_updates(t->user));
         json_u64(json, "messages", feed_table_messages(t->user));
         json_u64(json, "misfits", feed_table_misfits(t->user));

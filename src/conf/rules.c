@@ -128,6 +128,13 @@ static void map_names(struct conf_build *b, const struct conf_strings *names, st
     }
 }
 
+/* Where the first level's names are not known, positions are its names. */
+static bool is_position(const char *name)
+{
+    uint64_t position;
+    return name[0] != '0' && span_to_u64(span_of(name), INT32_MAX, &position);
+}
+
 static void rule_second_level(const struct rule *r)
 {
     const struct conf_node *second = conf_node_get(r->node, "second_level");
@@ -141,6 +148,10 @@ static void rule_second_level(const struct rule *r)
         if (map_get(r->fields, span_of(names->at[i])))
             say_fault(r->b, r->scope, element->place, "second_level.fields",
                       "expected a name that is not in fields, found \"%s\"", names->at[i]);
+        else if (!r->table->fields.n && is_position(names->at[i]))
+            say_fault(r->b, r->scope, element->place, "second_level.fields",
+                      "expected a name that is no position, as those of a schema are, found \"%s\"",
+                      names->at[i]);
     }
     rule_separator(r, names, array, "second_level.fields");
 }

@@ -158,7 +158,7 @@ static const struct conf_row table_rows[] = {
     MS(stale_ms, 0, "0", LIVE),
     ROW(STRING, key_field),
     ROW(STRING, command_field),
-    GROUP(second_level, second_level, .present = AT(BOOL, second_level.enabled), NOT_YET),
+    GROUP(second_level, second_level, .present = AT(BOOL, second_level.enabled)),
     {.name = "types",
      .kind = CONF_TYPES,
      .offset = offsetof(struct conf_table, types),

@@ -34,6 +34,9 @@
 /* The text of a code or of an oddity, as it goes to log and status. */
 #define LIMIT_REASON_BYTES ((size_t)512)
 
+/* Second levels that are subscribed at a time: a server that adds key after key makes us ask for each. Those past it are asked for as others go. */
+#define LIMIT_SECOND_LEVELS ((size_t)100000)
+
 /* Subscriptions that the server may have, or may still answer, at a time: one that loses our requests makes us ask again, each time with a
  * new id. */
 #define LIMIT_SUBSCRIPTIONS ((size_t)1000000)

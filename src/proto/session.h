@@ -157,17 +157,18 @@ enum session_part_state {
     PART_WAITS, /* for another try: the server has trouble */
 };
 
-/* What has a subscription of its own: a table as a whole, or one of its items. proto/session's own. */
+/* What has a subscription of its own: a table as a whole, one of its items, or one key's second level. proto/session's own. */
 struct session_part {
     struct session_table *table;
-    size_t item; /* the table's, 1-based, that is item 1 of the subscription; 0: the table as a whole */
-    enum session_part_state state;
-    bool failed;              /* an item that is to be named as such */
-    struct subscription *sub; /* NULL: not asked for in this session */
-    struct list ask_link;     /* in session_table.asking, while an add or a reconf of it is to be sent */
-    struct timer retry;       /* when it is asked for again */
-    unsigned retries;         /* in a row: back-off of what the server's trouble makes us ask again */
-    bool confirmed;           /* the CONF of this subscription came */
+    enum { PART_WHOLE, PART_ITEM, PART_KEY } kind;
+    size_t item; /* ITEM, KEY: the table's, 1-based, that item 1 of the subscription is or belongs to */
+    enum session_part_state state; /* ITEM */
+    bool failed;                   /* ITEM: it is to be named as such. KEY: it is counted as such */
+    struct subscription *sub;      /* NULL: not asked for in this session */
+    struct list ask_link;          /* in session_table.asking, while an add or a reconf of it is to be sent */
+    struct timer retry;            /* when it is asked for again */
+    unsigned retries;              /* in a row: back-off of what the server's trouble makes us ask again */
+    bool confirmed;                /* the CONF of this subscription came */
     enum { PART_RECONF_NONE, PART_RECONF_WANTED, PART_RECONF_ASKED } reconf;
     enum {
         PART_START_NONE,
@@ -205,7 +206,11 @@ struct session_table {
     char **
         item_names; /* owned, options.n_items of them: what to ask for when the group is refused; NULL: nothing */
     struct session_split *split; /* owned; NULL: the table is asked for as a whole */
-    struct list asking;          /* parts of which something is to be asked */
+    struct list asking,
+        asking_keys; /* parts of which something is to be asked; those of keys by themselves */
+    size_t n_keys,
+        n_keys_failed; /* second levels there are, and of them those that the server refused; for everyone */
+    bool second_told;  /* that one was refused */
     uint64_t retry_failed_ms;
     uint64_t stale_ms, heard_at;  /* 0: never stale; when something came for it last */
     size_t reconfs;               /* parts whose reconf is wanted or asked */

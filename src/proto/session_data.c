@@ -35,8 +35,12 @@ static int begin(const struct session_part *p, const struct tlcp_message *m, con
     struct table_counts counts = {m->sub.items, m->sub.fields, command ? m->sub.key_field : 0,
                                   command ? m->sub.command_field : 0};
     struct table *t = p->table->table;
-    return p->item ? table_begin_item(t, p->item, p->table->split->n_active, &counts, ret_why)
-                   : table_begin(t, &counts, ret_why);
+    if (p->kind == PART_KEY) {
+        *ret_why = session_second_check(p, m);
+        return *ret_why ? TABLE_BAD : 0;
+    }
+    return p->kind == PART_ITEM ? table_begin_item(t, p->item, p->table->split->n_active, &counts, ret_why)
+                                : table_begin(t, &counts, ret_why);
 }
 
 static void on_subok(struct session *s, uint64_t now, struct subscription *sub, const struct tlcp_message *m,
@@ -59,8 +63,11 @@ void session_sub_confirm(struct session *s, uint64_t now, struct subscription *s
     const struct session_part *p = sub->part;
     struct table *t = p->table->table;
     const char *why = NULL;
-    int r = p->item ? table_begin_untold_item(t, p->item, p->table->split->n_active, &why)
-                    : table_begin_untold(t, &why);
+    int r = 0;
+    if (p->kind == PART_ITEM)
+        r = table_begin_untold_item(t, p->item, p->table->split->n_active, &why);
+    else if (p->kind == PART_WHOLE)
+        r = table_begin_untold(t, &why);
     begun(s, now, sub, r, why);
 }
 
@@ -82,6 +89,8 @@ static void on_conf(struct session *s, struct session_part *p, const struct tlcp
 {
     struct session_table *t = p->table;
     char shown[sizeof t->max_frequency];
+    if (p->kind == PART_KEY)
+        return;
     session_show(s, span_is(m->texts[1], "unfiltered") ? m->texts[1] : m->texts[0], shown, sizeof shown);
     keep_frequency(s, t, shown);
     /* The first belongs to the subscription, even if another frequency was asked for before it came. */
@@ -90,18 +99,21 @@ static void on_conf(struct session *s, struct session_part *p, const struct tlcp
     p->confirmed = true;
 }
 
-static void on_unsub(struct session *s, uint64_t now, struct subscription *sub)
+static bool on_unsub(struct session *s, uint64_t now, struct subscription *sub, struct session_event *ret)
 {
     struct session_part *p = sub->part;
     session_sub_free(s, sub);
+    if (p && p->kind == PART_KEY)
+        return session_second_unsub(s, now, p, ret);
     if (p)
         session_part_fail(s, now, p, "unsubscribed by the server", "unsubscribed by the server", NULL);
+    return false;
 }
 
 /* The number, in its table, of item ITEM of a part's subscription; 0: it has no such one. */
 static uint64_t item_number(const struct session_part *p, uint64_t item)
 {
-    if (!p->item)
+    if (p->kind == PART_WHOLE)
         return item;
     return item == 1 ? p->item : 0;
 }
@@ -121,12 +133,24 @@ static bool on_item_message(struct session *s, uint64_t now, const struct sessio
         ret->kind = SESSION_EVENT_EOS;
     } else if (m->tag == TLCP_CS) {
         table_clear(t->table, item);
+        session_second_sweep(s, t);
         ret->kind = SESSION_EVENT_CLEAR;
     } else {
         ret->kind = SESSION_EVENT_LOST;
     }
     item->has_messages = true;
     return true;
+}
+
+/* A row that is new has a second level from now on; that of one that is gone goes as well. */
+static bool follow_keys(struct session *s, uint64_t now, struct session_table *t,
+                        const struct table_update *u)
+{
+    session_second_sweep(s, t);
+    if (!u->row || u->row->ref || session_second_begin(s, t, u->item, u->row) == 0)
+        return true;
+    session_break(s, now, "out of memory");
+    return false;
 }
 
 static bool on_update(struct session *s, uint64_t now, const struct session_part *p,
@@ -141,6 +165,8 @@ static bool on_update(struct session *s, uint64_t now, const struct session_part
         session_break(s, now, reason);
         return false;
     }
+    if (t->table->options.n_second && !follow_keys(s, now, t, &ret->update))
+        return false;
     s->counters.updates++;
     ret->update.item->has_messages = true;
     ret->kind = SESSION_EVENT_UPDATE;
@@ -176,6 +202,8 @@ static bool data_confirms(struct session *s, uint64_t now, struct subscription *
         session_part_started(s, now, sub->part);
         return again_once_told(s);
     }
+    if (sub->part->kind == PART_KEY)
+        return true;
     struct table *t = sub->part->table->table;
     const char *why = "out of memory";
     size_t fields = m->tag == TLCP_U && !t->told_fields ? delta_text_count(m->rest) : 0;
@@ -203,10 +231,8 @@ bool session_on_data(struct session *s, uint64_t now, const struct tlcp_message 
         on_subok(s, now, sub, m, line);
         return false;
     }
-    if (m->tag == TLCP_UNSUB) {
-        on_unsub(s, now, sub);
-        return false;
-    }
+    if (m->tag == TLCP_UNSUB)
+        return on_unsub(s, now, sub, ret);
     struct session_part *p = sub->part;
     if (!p)
         return false;
@@ -222,6 +248,8 @@ bool session_on_data(struct session *s, uint64_t now, const struct tlcp_message 
     if (!s->dialect->confirms && !data_confirms(s, now, sub, m))
         return false;
     session_table_heard(s, now, p->table);
+    if (p->kind == PART_KEY)
+        return session_second_data(s, now, p, m, ret);
     if (m->tag == TLCP_U)
         return on_update(s, now, p, m, ret);
     return on_item_message(s, now, p, m, ret);

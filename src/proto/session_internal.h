@@ -1,6 +1,6 @@
 /* What the session's sources share: session.c (its life), session_clock.c, session_actions.c, session_lines.c (what the server says), session_data.c (of
  * subscriptions), session_requests.c (what is asked while bound), session_messages.c, session_tables.c, session_parts.c (what has subscriptions),
- * session_split.c, session_report.c. Nobody else includes it. */
+ * session_split.c, session_second.c, session_report.c. Nobody else includes it. */
 #pragma once
 
 #include "base/idmap.h"
@@ -27,6 +27,7 @@ struct subscription {
     } stage;
     uint64_t request_id; /* of the last add, delete or, while it is active, reconf; 0: answered */
     struct timer answer; /* when the server is late with that, or with SUBOK */
+    bool second;         /* it was asked for a second level */
 };
 
 /* An outcome that somebody waits for. */
@@ -100,10 +101,10 @@ struct session {
     struct idmap by_id, requests; /* LS_subId, LS_reqId that waits for its answer -> subscription */
     uint64_t last_sub_id, last_request_id;
     struct timers answers, retries; /* of subscriptions; of parts */
-    size_t n_parts;
-    struct list dropping; /* subscriptions whose delete is to be asked */
-    bool requests_wait;   /* something is to be asked; false only when nothing is */
-    uint64_t strays[8];   /* LS_subIds that the server has and we do not: to be deleted */
+    size_t n_parts, n_second;       /* parts; subscriptions of second levels */
+    struct list dropping;           /* subscriptions whose delete is to be asked */
+    bool requests_wait;             /* something is to be asked; false only when nothing is */
+    uint64_t strays[8];             /* LS_subIds that the server has and we do not: to be deleted */
     size_t n_strays;
     char *bandwidth_wanted; /* owned: what constrain asks for, until it is taken; NULL: nothing */
     bool constrain_wanted;  /* it is to be asked */
@@ -258,8 +259,9 @@ uint64_t session_asks_deadline(const struct session *s);
 bool session_answers_wait(const struct session *s);
 
 /* ---- session_parts.c ---- */
-/* P, zeroed memory, becomes a part of T: item ITEM, or with 0 the whole. Timers for it must be reserved. */
-void session_part_init(struct session *s, struct session_part *p, struct session_table *t, size_t item);
+/* P, zeroed memory, becomes a part of T, of KIND (PART_…). Timers for it must be reserved. */
+void session_part_init(struct session *s, struct session_part *p, struct session_table *t, int kind,
+                       size_t item);
 /* Its subscription is released, nothing of it is asked any more. P may be freed then. */
 void session_part_done(struct session *s, struct session_part *p);
 /* An add or a reconf of it is to be sent. */
@@ -335,6 +337,29 @@ void session_split_open(struct session *s, struct session_part *p);
 void session_split_late(struct session *s, struct session_part *p);
 /* What failed is asked for again; ALL: what waits for another try, too. */
 void session_split_again(struct session *s, struct session_table *t, bool all);
+
+/* ---- session_second.c: P is the second level of a key ---- */
+/* ROW was added to ITEM: its second level is asked for. Returns 0 or -ENOMEM. */
+int session_second_begin(struct session *s, struct session_table *t, struct item *item, struct row *row);
+/* Rows of T may have gone away: so do the second levels of those that did. */
+void session_second_sweep(struct session *s, struct session_table *t);
+/* Its key. */
+struct span session_second_name(struct session_part *p);
+/* What session_reconf() does for all of T. */
+void session_second_reconf(struct session *s, struct session_table *t);
+/* That it is refused, in words. */
+void session_second_tell(struct session *s, struct session_part *p, const char *reason, const int *code);
+/* What session_part_fail() and _active() do for one. */
+void session_second_failed(struct session *s, uint64_t now, struct session_part *p, const char *reason,
+                           const int *code);
+void session_second_active(struct session_part *p);
+/* What is wrong with its SUBOK; NULL: nothing. */
+const char *session_second_check(const struct session_part *p, const struct tlcp_message *m);
+/* UNSUB: what it told is void, which makes an event where there was anything. Returns whether. */
+bool session_second_unsub(struct session *s, uint64_t now, struct session_part *p, struct session_event *ret);
+/* U EOS CS OV. Returns whether *RET is an event. */
+bool session_second_data(struct session *s, uint64_t now, struct session_part *p,
+                         const struct tlcp_message *m, struct session_event *ret);
 
 /* ---- session_tables.c ---- */
 void session_table_set(struct session *s, struct session_table *t, enum session_table_state state,

@@ -5,10 +5,12 @@
 
 /* ---- parts ---- */
 
-void session_part_init(struct session *s, struct session_part *p, struct session_table *t, size_t item)
+void session_part_init(struct session *s, struct session_part *p, struct session_table *t, int kind,
+                       size_t item)
 {
     s->n_parts++;
     p->table = t;
+    p->kind = kind;
     p->item = item;
     p->retry = (struct timer)TIMER_INIT;
     list_init(&p->ask_link);
@@ -22,8 +24,9 @@ void session_part_done(struct session *s, struct session_part *p)
 
 void session_part_ask(struct session *s, struct session_part *p)
 {
+    struct session_table *t = p->table;
     if (list_empty(&p->ask_link))
-        list_append(&p->table->asking, &p->ask_link);
+        list_append(p->kind == PART_KEY ? &t->asking_keys : &t->asking, &p->ask_link);
     s->requests_wait = true;
 }
 
@@ -39,7 +42,7 @@ void session_part_reconf(struct session *s, struct session_part *p)
 {
     if (!p->sub)
         return;
-    if (p->reconf == PART_RECONF_NONE)
+    if (p->reconf == PART_RECONF_NONE && p->kind != PART_KEY)
         p->table->reconfs++;
     p->reconf = PART_RECONF_WANTED;
     if (p->sub->stage == SUB_ACTIVE)
@@ -55,7 +58,7 @@ void session_part_start(struct session *s, struct session_part *p)
 
 void session_part_forget_reconf(struct session_part *p)
 {
-    if (p->reconf != PART_RECONF_NONE)
+    if (p->reconf != PART_RECONF_NONE && p->kind != PART_KEY)
         p->table->reconfs--;
     p->reconf = PART_RECONF_NONE;
 }
@@ -88,6 +91,8 @@ int session_sub_new(struct session *s, uint64_t id, struct session_part *part, s
     idmap_add(&s->by_id, id, sub);
     if (part)
         part->sub = sub;
+    sub->second = part && part->kind == PART_KEY;
+    s->n_second += sub->second;
     *ret = sub;
     return 0;
 }
@@ -100,6 +105,9 @@ void session_sub_free(struct session *s, struct subscription *sub)
     list_remove(&sub->link);
     list_remove(&sub->drop_link);
     idmap_remove(&s->by_id, sub->id);
+    /* There is room for another. */
+    if (sub->second && s->n_second-- == LIMIT_SECOND_LEVELS)
+        s->requests_wait = true;
     free(sub);
 }
 

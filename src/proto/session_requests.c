@@ -51,6 +51,21 @@ static const char *adapter_parameter(const struct session *s)
     return s->options.adapter_parameter ? s->options.adapter_parameter : "LS_data_adapter";
 }
 
+/* As the official client has it: always with its snapshot, and with the frequency of the first level. */
+static void build_add_key(struct session *s, struct buf *out, uint64_t id, uint64_t sub_id,
+                          struct session_part *p)
+{
+    const struct table_options *o = &p->table->table->options;
+    begin_request(s, out, id, "add");
+    tlcp_param_u64(out, s->dialect->sub_id, sub_id);
+    tlcp_param_text(out, "LS_mode", table_mode_name(TABLE_MERGE));
+    tlcp_param(out, s->dialect->group, session_second_name(p));
+    tlcp_param_text(out, "LS_schema", o->second_schema);
+    tlcp_param_text(out, adapter_parameter(s), o->second_adapter);
+    tlcp_param_text(out, "LS_snapshot", "true");
+    session_param_limit(s, out, "LS_requested_max_frequency", o->max_frequency);
+}
+
 static void build_add(struct session *s, struct buf *out, uint64_t id, uint64_t sub_id,
                       const struct session_part *p)
 {
@@ -59,7 +74,7 @@ static void build_add(struct session *s, struct buf *out, uint64_t id, uint64_t 
     begin_request(s, out, id, t->state == SESSION_TABLE_SILENT ? "add_silent" : "add");
     tlcp_param_u64(out, s->dialect->sub_id, sub_id);
     tlcp_param_text(out, "LS_mode", table_mode_name(o->mode));
-    tlcp_param_text(out, s->dialect->group, p->item ? t->item_names[p->item - 1] : o->group);
+    tlcp_param_text(out, s->dialect->group, p->kind == PART_ITEM ? t->item_names[p->item - 1] : o->group);
     tlcp_param_text(out, "LS_schema", o->schema);
     tlcp_param_text(out, adapter_parameter(s), o->data_adapter);
     tlcp_param_text(out, "LS_selector", o->selector);
@@ -113,7 +128,10 @@ static int ask_add(struct session *s, uint64_t now, struct session_part *p, stru
     struct subscription *sub;
     if (s->by_id.count >= LIMIT_SUBSCRIPTIONS)
         return -ENOBUFS;
-    build_add(s, line, s->last_request_id + 1, s->last_sub_id + 1, p);
+    if (p->kind == PART_KEY)
+        build_add_key(s, line, s->last_request_id + 1, s->last_sub_id + 1, p);
+    else
+        build_add(s, line, s->last_request_id + 1, s->last_sub_id + 1, p);
     int r = session_append_request(s, line, &too_long);
     if (r == 0 && too_long)
         return ask_add_failed(s, now, p), 0;
@@ -187,7 +205,8 @@ static int ask_reconf(struct session *s, uint64_t now, struct session_part *p, s
     p->reconf = PART_RECONF_ASKED;
     s->last_request_id++;
     session_sub_asked(s, p->sub, answer_time(s, now, 0));
-    session_asks_sent(s, p->table);
+    if (p->kind != PART_KEY)
+        session_asks_sent(s, p->table);
     return 0;
 }
 
@@ -234,12 +253,14 @@ static int ask_deletes(struct session *s, uint64_t now, struct buf *line)
     return r;
 }
 
-static int ask_parts(struct session *s, uint64_t now, struct session_table *t, struct buf *line)
+static int ask_parts(struct session *s, uint64_t now, struct list *asking, struct buf *line)
 {
     struct list *link;
     int r = 0;
-    while (r == 0 && (link = list_first(&t->asking))) {
+    while (r == 0 && (link = list_first(asking))) {
         struct session_part *p = CONTAINER_OF(link, struct session_part, ask_link);
+        if (p->kind == PART_KEY && !p->sub && s->n_second >= LIMIT_SECOND_LEVELS)
+            break;
         buf_clear(line);
         if (!p->sub)
             r = ask_add(s, now, p, line);
@@ -249,13 +270,16 @@ static int ask_parts(struct session *s, uint64_t now, struct session_table *t, s
     return r;
 }
 
-/* Deletes first: they make room on the server, and a table subscribed anew must not overlap with itself. */
+/* Deletes first: they make room on the server, and a table subscribed anew must not overlap with itself. Second levels, which may be many, last. */
 static int build_batch(struct session *s, uint64_t now, struct buf *line)
 {
     int r = ask_deletes(s, now, line);
     LIST_EACH(link, &s->tables)
         if (r == 0)
-            r = ask_parts(s, now, CONTAINER_OF(link, struct session_table, link), line);
+            r = ask_parts(s, now, &CONTAINER_OF(link, struct session_table, link)->asking, line);
+    LIST_EACH(link, &s->tables)
+        if (r == 0)
+            r = ask_parts(s, now, &CONTAINER_OF(link, struct session_table, link)->asking_keys, line);
     buf_clear(line);
     if (r == 0 && s->constrain_wanted)
         r = ask_constrain(s, now, line);
@@ -317,7 +341,7 @@ static bool reconf_over(struct session_part *p)
 
 static void reconf_done(struct session *s, uint64_t now, struct session_part *p)
 {
-    if (!reconf_over(p))
+    if (!reconf_over(p) || p->kind == PART_KEY)
         return;
     if (!s->dialect->confirms)
         session_granted_frequency(s, p->table, p->table->table->options.max_frequency);
@@ -380,8 +404,13 @@ static bool session_refused(struct session *s, uint64_t now, int code, const cha
 static void reconf_refused(struct session *s, struct session_part *p, int code, const char *text)
 {
     struct session_table *t = p->table;
+    bool over = reconf_over(p);
+    if (p->kind == PART_KEY) {
+        session_second_tell(s, p, text, &code);
+        return;
+    }
     /* Later subscriptions must not ask for it either. */
-    if (reconf_over(p)) {
+    if (over) {
         free((void *)(uintptr_t)t->table->options.max_frequency);
         t->table->options.max_frequency = TAKE(t->frequency_before);
     }
@@ -476,7 +505,7 @@ static void ask_anew(struct session *s, struct subscription *sub, bool late)
         session_sub_free(s, sub);
     p->retries++;
     session_part_ask(s, p);
-    if (p->item)
+    if (p->kind == PART_ITEM)
         session_split_late(s, p);
 }
 

@@ -79,7 +79,7 @@ int session_split(struct session *s, uint64_t now, struct session_table *t, cons
     session_part_reset(s, &t->whole);
     t->split = x;
     for (; x->n < n; x->n++) {
-        session_part_init(s, &x->parts[x->n], t, x->n + 1);
+        session_part_init(s, &x->parts[x->n], t, PART_ITEM, x->n + 1);
         count_part(x, &x->parts[x->n], 1);
         if (n > 1)
             session_part_ask(s, &x->parts[x->n]);

@@ -51,6 +51,7 @@ bool session_table_is_active(const struct session_table *t)
 void session_table_gap(struct session *s, struct session_table *t, const char *reason)
 {
     table_void(t->table);
+    session_second_sweep(s, t);
     for (size_t i = 0; i < t->table->n_items; i++)
         t->table->items[i]->gap_due = true;
     t->gap_at = 0;
@@ -64,6 +65,7 @@ void session_item_gap(struct session *s, struct session_table *t, size_t pos, co
     if (!item)
         return;
     table_void_item(t->table, item);
+    session_second_sweep(s, t);
     item->gap_due = true;
     if (t->gap_at > pos - 1)
         t->gap_at = pos - 1;
@@ -110,6 +112,8 @@ bool session_next_table_event(struct session *s, struct session_event *ret)
 
 static void table_bury(struct session *s, struct session_table *t)
 {
+    table_void(t->table);
+    session_second_sweep(s, t);
     session_unsplit(s, t);
     session_part_done(s, &t->whole);
     for (size_t i = 0; t->item_names && i < t->table->options.n_items; i++)
@@ -149,7 +153,8 @@ int session_add_table(struct session *s, uint64_t now, const struct table_option
     list_init(&t->link);
     list_init(&t->pending_link);
     list_init(&t->asking);
-    session_part_init(s, &t->whole, t, 0);
+    list_init(&t->asking_keys);
+    session_part_init(s, &t->whole, t, PART_WHOLE, 0);
     list_append(&s->tables, &t->link);
     t->retry_failed_ms = retry_failed_ms;
     t->gap_at = SIZE_MAX;
@@ -231,6 +236,7 @@ int session_reconf(struct session *s, uint64_t now, struct session_table *t, con
     session_part_reconf(s, &t->whole);
     for (size_t i = 0; t->split && i < t->split->n; i++)
         session_part_reconf(s, &t->split->parts[i]);
+    session_second_reconf(s, t);
     return 0;
 }
 
@@ -252,7 +258,11 @@ void session_part_fail(struct session *s, uint64_t now, struct session_part *p, 
 {
     struct session_table *t = p->table;
     session_part_reset(s, p);
-    if (p->item) {
+    if (p->kind == PART_KEY) {
+        session_second_failed(s, now, p, reason, code);
+        return;
+    }
+    if (p->kind == PART_ITEM) {
         session_split_failed(s, now, p, gap_reason, reason, code);
         return;
     }
@@ -268,7 +278,7 @@ void session_part_refused(struct session *s, uint64_t now, struct session_part *
                           const int *code)
 {
     struct session_table *t = p->table;
-    bool splits = !p->item && t->item_names && t->state != SESSION_TABLE_SILENT;
+    bool splits = p->kind == PART_WHOLE && t->item_names && t->state != SESSION_TABLE_SILENT;
     if (!splits || session_split(s, now, t, reason, code) < 0)
         session_part_fail(s, now, p, "table failed", reason, code);
 }
@@ -277,7 +287,9 @@ void session_part_again(struct session *s, uint64_t now, struct session_part *p,
                         const int *code)
 {
     timers_set(&s->retries, &p->retry, now + session_backoff(s, p->retries++));
-    if (p->item)
+    if (p->kind == PART_KEY)
+        session_second_tell(s, p, reason, code);
+    else if (p->kind == PART_ITEM)
         session_split_waits(s, p, reason, code);
     else
         session_table_set(s, p->table, SESSION_TABLE_PENDING, reason, code);
@@ -285,13 +297,13 @@ void session_part_again(struct session *s, uint64_t now, struct session_part *p,
 
 void session_part_retry(struct session *s, struct session_part *p)
 {
-    if (!p->item && p->table->split) {
+    if (p->kind == PART_WHOLE && p->table->split) {
         session_split_again(s, p->table, false);
         return;
     }
-    if (p->item)
+    if (p->kind == PART_ITEM)
         session_split_open(s, p);
-    else if (p->table->state == SESSION_TABLE_FAILED)
+    else if (p->kind == PART_WHOLE && p->table->state == SESSION_TABLE_FAILED)
         session_table_set(s, p->table, SESSION_TABLE_PENDING, NULL, NULL);
     session_part_ask(s, p);
 }
@@ -303,7 +315,9 @@ void session_part_active(struct session *s, uint64_t now, struct session_part *p
         session_part_ask(s, p);
     if (p->table->state == SESSION_TABLE_SILENT || p->start != PART_START_NONE)
         return;
-    if (p->item)
+    if (p->kind == PART_KEY)
+        session_second_active(p);
+    else if (p->kind == PART_ITEM)
         session_split_active(s, p);
     else
         session_table_set(s, p->table, SESSION_TABLE_ACTIVE, NULL, NULL);
@@ -366,6 +380,7 @@ static void table_begin_anew(struct session *s, struct session_table *t, const c
 {
     session_unsplit(s, t);
     session_part_reset(s, &t->whole);
+    t->second_told = false;
     t->max_frequency[0] = '\0';
     if (t->state == SESSION_TABLE_DELETED)
         return;

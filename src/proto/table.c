@@ -20,6 +20,8 @@ struct row *table_row_new(struct table *t)
         return NULL;
     list_init(&row->link);
     row->id = ++t->next_row_id;
+    for (size_t i = t->n_first; i < t->n_fields; i++)
+        row->cells[i].is_set = row->cells[i].is_null = true;
     return row;
 }
 
@@ -29,6 +31,10 @@ void table_row_free(struct table *t, struct row *row)
         return;
     for (size_t i = 0; i < t->n_fields; i++)
         free(row->cells[i].at);
+    if (row->ref) {
+        row->ref->row = NULL;
+        list_append(&t->orphans, &row->ref->link);
+    }
     list_remove(&row->link);
     free(row->key);
     free(row);
@@ -80,17 +86,19 @@ static void drop_items(struct table *t)
     t->items = NULL;
     t->changed = NULL;
     t->published = NULL;
-    t->n_items = t->cap_items = t->n_fields = 0;
+    t->n_items = t->cap_items = t->n_first = t->n_fields = 0;
 }
 
 /* ---- life ---- */
 
 static int copy_texts(struct table_options *to, const struct table_options *from)
 {
-    const char **texts[] = {&to->name,     &to->group,       &to->schema,       &to->data_adapter,
-                            &to->selector, &to->buffer_size, &to->max_frequency};
-    const char *const sources[] = {from->name,     from->group,       from->schema,       from->data_adapter,
-                                   from->selector, from->buffer_size, from->max_frequency};
+    const char **texts[] = {&to->name,          &to->group,         &to->schema,
+                            &to->data_adapter,  &to->selector,      &to->buffer_size,
+                            &to->max_frequency, &to->second_schema, &to->second_adapter};
+    const char *const sources[] = {from->name,          from->group,         from->schema,
+                                   from->data_adapter,  from->selector,      from->buffer_size,
+                                   from->max_frequency, from->second_schema, from->second_adapter};
     int r = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
         *texts[i] = sources[i] ? strdup(sources[i]) : NULL;
@@ -102,8 +110,8 @@ static int copy_texts(struct table_options *to, const struct table_options *from
 
 static void free_texts(struct table_options *o)
 {
-    const char *texts[] = {o->name,     o->group,       o->schema,       o->data_adapter,
-                           o->selector, o->buffer_size, o->max_frequency};
+    const char *texts[] = {o->name,        o->group,         o->schema,        o->data_adapter,  o->selector,
+                           o->buffer_size, o->max_frequency, o->second_schema, o->second_adapter};
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
         free((void *)(uintptr_t)texts[i]);
 }
@@ -115,6 +123,7 @@ int table_new(const struct table_options *options, const struct table_hooks *hoo
         return -ENOMEM;
     t->options = *options;
     t->hooks = *hooks;
+    list_init(&t->orphans);
     buf_init(&t->decoded, LIMIT_VALUE_BYTES);
     buf_init(&t->patched, LIMIT_VALUE_BYTES);
     buf_init(&t->encoded, LIMIT_VALUE_BYTES * 8);
@@ -194,9 +203,10 @@ static int grow_items(struct table *t, size_t n)
 static int make_items(struct table *t, size_t items, size_t fields)
 {
     drop_items(t);
-    t->changed = calloc((fields + 63) / 64, sizeof t->changed[0]);
-    t->published = calloc(fields, sizeof t->published[0]);
-    t->n_fields = fields;
+    t->n_first = fields;
+    t->n_fields = fields + t->options.n_second;
+    t->changed = calloc((t->n_fields + 63) / 64, sizeof t->changed[0]);
+    t->published = calloc(t->n_fields, sizeof t->published[0]);
     if (t->changed && t->published && grow_items(t, items) == 0)
         return 0;
     drop_items(t);
@@ -206,7 +216,7 @@ static int make_items(struct table *t, size_t items, size_t fields)
 /* As many of both as the server said. */
 static int fit(struct table *t, size_t items, size_t fields)
 {
-    return items == t->n_items && fields == t->n_fields ? 0 : make_items(t, items, fields);
+    return items == t->n_items && fields == t->n_first ? 0 : make_items(t, items, fields);
 }
 
 static void set_positions(struct table *t, uint64_t key_field, uint64_t command_field)
@@ -236,7 +246,7 @@ int table_begin(struct table *t, const struct table_counts *counts, const char *
 
 static bool same_fields(const struct table *t, const struct table_counts *c)
 {
-    return c->fields == t->n_fields && c->key_field == t->key_field && c->command_field == t->command_field;
+    return c->fields == t->n_first && c->key_field == t->key_field && c->command_field == t->command_field;
 }
 
 int table_begin_item(struct table *t, size_t pos, bool others, const struct table_counts *counts,
@@ -268,7 +278,7 @@ int table_begin_untold(struct table *t, const char **ret_why)
         *ret_why = "a key or command field that it does not have";
         return TABLE_BAD;
     }
-    int r = o->n_fields && o->n_fields != t->n_fields ? make_items(t, o->n_items, o->n_fields) : 0;
+    int r = o->n_fields && o->n_fields != t->n_first ? make_items(t, o->n_items, o->n_fields) : 0;
     if (r == 0)
         r = grow_items(t, o->n_items);
     if (r < 0)
@@ -290,8 +300,9 @@ int table_begin_untold_item(struct table *t, size_t pos, bool others, const char
 /* Only before any row is there: rows have their fields for life. */
 static int set_fields(struct table *t, size_t fields)
 {
-    uint64_t *changed = calloc((fields + 63) / 64, sizeof *changed);
-    struct span *published = calloc(fields, sizeof *published);
+    size_t all = fields + t->options.n_second;
+    uint64_t *changed = calloc((all + 63) / 64, sizeof *changed);
+    struct span *published = calloc(all, sizeof *published);
     if (!changed || !published) {
         free(changed);
         free(published);
@@ -303,7 +314,8 @@ static int set_fields(struct table *t, size_t fields)
     free(t->published);
     t->changed = changed;
     t->published = published;
-    t->n_fields = fields;
+    t->n_first = fields;
+    t->n_fields = all;
     return 0;
 }
 
@@ -315,7 +327,7 @@ static int meet_fields(struct table *t, size_t fields, const char **ret_why)
         return TABLE_BAD;
     }
     t->told_fields = true;
-    return fields == t->n_fields ? 0 : set_fields(t, fields);
+    return fields == t->n_first ? 0 : set_fields(t, fields);
 }
 
 int table_meet(struct table *t, uint64_t item, size_t fields, const char **ret_why)

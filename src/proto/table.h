@@ -28,6 +28,14 @@ struct row_stamp {
     bool snapshot;
 };
 
+struct row;
+
+/* What somebody keeps beside a COMMAND row, until the row goes away. */
+struct row_ref {
+    struct list link; /* in the table's `orphans` once the row is gone, for its owner to take it from there */
+    struct row *row;  /* NULL: gone */
+};
+
 struct row {
     struct list link; /* COMMAND: among its item's rows, in the order of their ADDs */
     uint64_t id;      /* counts the rows of the table; never used twice */
@@ -36,7 +44,9 @@ struct row {
     char *key; /* COMMAND: owned, key_len bytes */
     size_t key_len;
     enum table_command command; /* COMMAND: as last published */
-    struct cell cells[];        /* the table's n_fields */
+    struct row_ref *ref;        /* NULL: nobody keeps anything */
+    bool second_told;    /* an update of the second level came: "unchanged" has something to refer to */
+    struct cell cells[]; /* the table's n_fields */
 };
 
 struct item {
@@ -61,6 +71,9 @@ struct table_options {
     size_t key_field, command_field;         /* text mode's COMMAND: 1-based */
     const char *data_adapter, *selector;     /* NULL: not sent */
     const char *buffer_size, *max_frequency; /* as sent, or NULL */
+    /* COMMAND in two levels: every key is an item as well, whose fields stand behind the first level's. None: 0, NULL. */
+    size_t n_second;
+    const char *second_schema, *second_adapter;
     bool snapshot;
     uint64_t snapshot_length; /* 0: as `snapshot` says */
 };
@@ -68,12 +81,14 @@ struct table_options {
 struct table {
     struct table_options options; /* its texts owned */
     struct table_hooks hooks;
-    size_t n_items, n_fields;        /* as the server said; 0 before */
+    size_t n_items, n_first;         /* items, and fields of the first level, as the server said; 0 before */
+    size_t n_fields;                 /* of a row: of both levels */
     size_t key_field, command_field; /* 1-based; COMMAND */
     struct item **items;             /* n_items, each in its own memory: where it is, it stays */
     size_t cap_items;
     bool told_fields; /* how many they are was told since the table began */
     uint64_t next_row_id;
+    struct list orphans;                          /* row_refs whose rows are gone */
     uint64_t *changed;                            /* bit map over fields, of the last update */
     struct span *published;                       /* n_fields published spans, of the last update */
     struct cell null_cell, key_cell, delete_cell; /* what a DELETE publishes */
@@ -130,6 +145,14 @@ struct table_update {
 /* ITEM is 1-based, as on the wire. Returns 0, TABLE_BAD, or -ENOMEM (the rows are void then, too). */
 int table_apply(struct table *t, uint64_t item, struct span values, struct table_update *ret,
                 const char **ret_why);
+
+/* The same of the second level of ITEM's row ROW: VALUES are those of its fields alone. What was not told yet is null, and published as an empty
+ * span. */
+int table_apply_second(struct table *t, struct item *item, struct row *row, struct span values,
+                       struct table_update *ret, const char **ret_why);
+/* No more comes of the second level, and what came is void: null again. Returns 1 when that is an update, 0 when nothing was there,
+ * or -ENOMEM. */
+int table_void_second(struct table *t, struct item *item, struct row *row, struct table_update *ret);
 
 /* The item, or NULL when there is no such one. */
 struct item *table_item(const struct table *t, uint64_t item);

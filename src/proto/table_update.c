@@ -56,17 +56,24 @@ static void mark_all(struct table *t)
         mark_changed(t, i);
 }
 
-/* One told field of the base. COMMAND publishes the key's row instead, so there the base keeps values alone. */
-static int apply_field(struct table *t, struct row *base, size_t field, const struct delta *delta,
+/* Where the values of a line go: fields from FIRST to before END. */
+struct target {
+    struct cell *cells; /* of all fields */
+    size_t first, end;
+    bool has_base;  /* "unchanged" has something to refer to */
+    bool published; /* else only later deltas refer to them */
+};
+
+static int apply_field(struct table *t, const struct target *to, size_t field, const struct delta *delta,
                        const char **ret_why)
 {
-    struct cell *c = &base->cells[field];
+    struct cell *c = &to->cells[field];
     struct span value;
     int r = cell_resolve(t->options.syntax, c, delta, &t->decoded, &t->patched, &value, ret_why);
     if (r != 0)
         return r;
     bool is_null = delta->kind == DELTA_NULL;
-    if (t->options.mode == TABLE_COMMAND)
+    if (!to->published)
         return cell_set_base(c, is_null, value);
     r = cell_set(t, c, field, is_null, value);
     if (r > 0)
@@ -74,24 +81,24 @@ static int apply_field(struct table *t, struct row *base, size_t field, const st
     return r < 0 ? r : 0;
 }
 
-/* All tokens of a line onto the base. */
-static int apply_values(struct table *t, struct item *item, struct span values, const char **ret_why)
+/* All tokens of a line. */
+static int apply_values(struct table *t, const struct target *to, struct span values, const char **ret_why)
 {
-    size_t field = 0;
+    size_t field = to->first;
     struct delta delta;
     int r;
-    while ((r = delta_next(t->options.syntax, &values, t->n_fields - field, &delta)) == 0) {
+    while ((r = delta_next(t->options.syntax, &values, to->end - field, &delta)) == 0) {
         if (delta.kind != DELTA_UNCHANGED) {
-            r = apply_field(t, item->base, field, &delta, ret_why);
+            r = apply_field(t, to, field, &delta, ret_why);
             if (r != 0)
                 return r;
-        } else if (!item->has_base) {
+        } else if (!to->has_base) {
             *ret_why = "an unchanged field in a first update";
             return TABLE_BAD;
         }
         field += delta.fields;
     }
-    if (r == DELTA_BAD || field != t->n_fields) {
+    if (r == DELTA_BAD || field != to->end) {
         *ret_why = r == DELTA_BAD ? "too many fields, or a token that is none" : "too few fields";
         return TABLE_BAD;
     }
@@ -106,6 +113,14 @@ static void publish_row(struct table *t, struct item *item, struct row *row, str
                                  .snapshot = item->in_snapshot,
                                  .values = t->published,
                                  .changed = t->changed};
+}
+
+static void publish_command_row(struct table *t, struct item *item, struct row *row, struct table_update *ret)
+{
+    publish_row(t, item, row, ret);
+    ret->key = span_make(row->key, row->key_len);
+    ret->command = row->command;
+    ret->kseq = ++row->kseq;
 }
 
 static int command_of(const struct cell *c, enum table_command *ret)
@@ -151,7 +166,7 @@ static int command_upsert(struct table *t, struct item *item, struct span key, s
     if (r != 0)
         return r;
     row->command = row->kseq ? TABLE_UPDATE : TABLE_ADD;
-    for (size_t i = 0; i < t->n_fields; i++) {
+    for (size_t i = 0; i < t->n_first; i++) {
         const struct cell *base = &item->base->cells[i];
         bool is_command = i + 1 == t->command_field;
         struct span value = is_command ? span_of(command_names[row->command]) : cell_value(base);
@@ -161,12 +176,9 @@ static int command_upsert(struct table *t, struct item *item, struct span key, s
         if (r > 0)
             mark_changed(t, i);
     }
-    if (row->kseq++ == 0)
+    if (row->kseq == 0)
         mark_all(t);
-    publish_row(t, item, row, ret);
-    ret->key = span_make(row->key, row->key_len);
-    ret->command = row->command;
-    ret->kseq = row->kseq;
+    publish_command_row(t, item, row, ret);
     return 0;
 }
 
@@ -222,7 +234,9 @@ int table_apply(struct table *t, uint64_t number, struct span values, struct tab
     if (!item->base && !(item->base = table_row_new(t)))
         return -ENOMEM;
     mark_none(t);
-    int r = apply_values(t, item, values, ret_why);
+    /* COMMAND publishes the key's row instead, so there the base keeps values alone. */
+    struct target base = {item->base->cells, 0, t->n_first, item->has_base, t->options.mode != TABLE_COMMAND};
+    int r = apply_values(t, &base, values, ret_why);
     if (r != 0)
         return r;
     item->has_base = true;
@@ -236,6 +250,59 @@ int table_apply(struct table *t, uint64_t number, struct span values, struct tab
     if (t->options.mode == TABLE_MERGE)
         item->in_snapshot = false;
     return 0;
+}
+
+/* ---- the second level ---- */
+
+/* Its update is one of the key's row. */
+static int publish_second(struct table *t, struct item *item, struct row *row, struct table_update *ret)
+{
+    struct cell *command = &row->cells[t->command_field - 1];
+    int r = cell_set(t, command, t->command_field - 1, false, span_of(command_names[TABLE_UPDATE]));
+    if (r < 0)
+        return r;
+    if (r > 0)
+        mark_changed(t, t->command_field - 1);
+    row->command = TABLE_UPDATE;
+    publish_command_row(t, item, row, ret);
+    return 0;
+}
+
+int table_apply_second(struct table *t, struct item *item, struct row *row, struct span values,
+                       struct table_update *ret, const char **ret_why)
+{
+    struct target to = {row->cells, t->n_first, t->n_fields, row->second_told, true};
+    mark_none(t);
+    int r = apply_values(t, &to, values, ret_why);
+    if (r == 0)
+        r = publish_second(t, item, row, ret);
+    if (r != 0)
+        return r;
+    /* It is in mode MERGE: the first update alone is its snapshot. */
+    ret->snapshot = !row->second_told;
+    row->second_told = true;
+    return 0;
+}
+
+int table_void_second(struct table *t, struct item *item, struct row *row, struct table_update *ret)
+{
+    bool any = false;
+    mark_none(t);
+    for (size_t i = t->n_first; i < t->n_fields; i++) {
+        struct cell *c = &row->cells[i];
+        if (c->is_null)
+            continue;
+        any = true;
+        mark_changed(t, i);
+        c->is_null = true;
+        c->len = c->published_len = 0;
+    }
+    row->second_told = false;
+    if (!any)
+        return 0;
+    int r = publish_second(t, item, row, ret);
+    ret->snapshot = false;
+    return r < 0 ? r : 1;
 }
 
 /* ---- rows for replays ---- */

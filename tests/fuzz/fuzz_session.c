@@ -7,7 +7,7 @@
  *   !h           a consumer is at its mark, or not any more
  *   !zN          from here on bytes come N at a time, borrowed; !y: kept after the first event of each
  *   !aMIF        adds a table in mode M (M D C R) with I items and F fields (digits, 0: unknown); an s behind: split if it is refused, an
- *                l: silent; !t: starts the first; !d !D removes, replaces the first
+ *                l: silent, a 2: a second level of two fields; !t: starts the first; !d !D removes, replaces the first
  *   !f           asks for another frequency for the first
  *   !mStext      sends a message, in the sequence that the letter S names; S -: in none
  *   !>text       a line of the answer to a control request; !x: that answer ends
@@ -158,9 +158,14 @@ static void add_table(struct world *w, struct span how)
         .key_field = *mode == 'C' ? 1 : 0,
         .command_field = *mode == 'C' ? 2 : 0,
     };
+    unsigned char more = fuzz_byte(&how);
+    if (more == '2' && *mode == 'C') {
+        options.n_second = 2;
+        options.second_schema = "x y";
+        options.second_adapter = "+";
+    }
     MUST(session_add_table(w->session, w->now, &options, &session_model_hooks, 60000, NULL, &table) == 0);
     static const char *const names[] = {"1", "2", "3", "4", "5", "6", "7", "8", "9"};
-    unsigned char more = fuzz_byte(&how);
     if (options.n_items && more == 's')
         MUST(session_split_on_error(table, names) == 0);
     else if (more == 'l')

@@ -22,9 +22,11 @@ def split(messages):
 class Sent:
     """One item in one subscription: the messages that it must become."""
 
-    def __init__(self, table, item, mode):
+    def __init__(self, table, item, mode, second=()):
         self.of = (table, item)
         self.mode = mode
+        self.second = second  # names of the second level's fields
+        self.seconds = {}  # key to its second level's subscription
         self.messages = []
         self.row, self.rows, self.kseq = None, {}, {}
 
@@ -37,7 +39,28 @@ class Sent:
         elif kind in ("eos", "clear"):
             self.messages.append({"type": kind})
         if kind == "clear":
-            self.row, self.rows, self.kseq = None, {}, {}
+            self.row, self.rows, self.kseq, self.seconds = None, {}, {}, {}
+
+    def second_level(self, key, sub, event):
+        """What came of a key's second level: nothing to anybody once the key is gone."""
+        if self.seconds.get(key) != sub or key not in self.rows:
+            return
+        if event["kind"] == "lost":
+            self.messages.append({"type": "lost", "count": event["lost"]})
+        if event["kind"] not in ("update", "unsub"):
+            return
+        before = self.rows[key]
+        after = {**before, "command": "UPDATE", **event.get("fields", dict.fromkeys(self.second))}
+        if event["kind"] == "unsub":
+            del self.seconds[key]
+            if all(before[name] is None for name in self.second):
+                return
+        self.rows[key] = after
+        self.kseq[key] += 1
+        self.messages.append(
+            {"type": "snapshot" if event.get("snapshot") else "update", "fields": after, "key": key,
+             "command": "UPDATE", "kseq": self.kseq[key], "changed": self.difference(before, after)}
+        )  # fmt: skip
 
     def update(self, event):
         fields = dict(event["fields"])
@@ -51,12 +74,14 @@ class Sent:
         key = fields["key"]
         before = self.rows.get(key)
         if fields["command"] == "DELETE":
-            fields.update({name: None for name in fields if name not in ("key", "command")})
+            fields.update({name: None for name in (*fields, *self.second) if name not in ("key", "command")})
+            self.seconds.pop(key, None)
             kseq = self.kseq.pop(key, 0) + 1
             self.rows.pop(key, None)
             changed = [name for name in fields if name != "key"]
         else:
             fields["command"] = "UPDATE" if before else "ADD"
+            fields.update({name: before[name] if before else None for name in self.second})
             self.rows[key] = fields
             self.kseq[key] = kseq = self.kseq.get(key, 0) + 1
             changed = self.difference(before, fields)
@@ -74,7 +99,8 @@ def sent_by(sim, tables, session=None):
     for t in tables:
         if t.get("split_on_error"):
             names.update({((item,), tuple(t["fields"]), t.get("mode", "MERGE")): t["name"] for item in t["items"]})
-    subscriptions, found, numbers = {}, {}, set()
+    seconds = {t["name"]: tuple(t["second_level"]["fields"]) for t in tables if "second_level" in t}
+    subscriptions, found, numbers, keys = {}, {}, set(), {}
     for event in list(sim.events):
         if event["event"] == "session" and session in (None, event["adapter_set"]):
             numbers.add(event["number"])
@@ -82,10 +108,19 @@ def sent_by(sim, tables, session=None):
             continue
         if event["event"] == "subscribed":
             name = names.get((tuple(event["items"]), tuple(event["fields"]), event["mode"]))
+            for of in found if not name and event["mode"] == "MERGE" else []:
+                sent, key = found[of][-1], event["items"][0]
+                if sent.second == tuple(event["fields"]) and key in sent.rows and key not in sent.seconds:
+                    sent.seconds[key] = event["sub"]
+                    keys[event["number"], event["sub"]] = (sent, key)
+                    break
             for item in event["items"] if name else []:
-                sent = Sent(name, item, event["mode"])
+                sent = Sent(name, item, event["mode"], seconds.get(name, ()))
                 subscriptions[event["number"], event["sub"], item] = sent
                 found.setdefault((name, item), []).append(sent)
+        elif event["event"] == "sent" and (event["number"], event.get("sub")) in keys:
+            sent, key = keys[event["number"], event["sub"]]
+            sent.second_level(key, event["sub"], event)
         elif event["event"] == "sent" and "item" in event:
             sent = subscriptions.get((event["number"], event["sub"], event["item"]))
             if sent:

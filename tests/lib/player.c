@@ -91,7 +91,7 @@ static void put_update(struct buf *out, const struct session_event *e)
     for (size_t f = 0; f < t->n_fields; f++) {
         if (f)
             buf_add_char(out, '|');
-        buf_add_span(out, u->values[f]);
+        buf_add_span(out, u->values[f].len ? u->values[f] : SPAN("#"));
     }
     if (t->options.mode == TABLE_COMMAND) {
         buf_printf(out, " %s key=", table_command_name(u->command));

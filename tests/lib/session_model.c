@@ -216,7 +216,7 @@ static void check_changed(const struct table *t, const struct table_update *u, c
 {
     bool command = t->options.mode == TABLE_COMMAND, deleted = command && u->command == TABLE_DELETE;
     for (size_t i = 0; i < t->n_fields; i++) {
-        MUST(u->values[i].len >= 1);
+        MUST(u->values[i].len >= 1 || i >= t->n_first);
         bool differs = !before || !span_equal(u->values[i], buf_span(&before->values[i]));
         MUST(is_changed(u, i) == (deleted ? i + 1 != t->key_field : differs));
     }
@@ -248,7 +248,8 @@ static void on_update(struct model_table *t, struct model_item *item, const stru
     struct span key = table->options.mode == TABLE_COMMAND ? u->key : SPAN_EMPTY;
     struct model_row *row = find_row(item, key);
     MUST(!row || row->n_fields == table->n_fields);
-    MUST(!u->snapshot || !item->snapshot_over);
+    bool second = table->options.n_second && u->command == TABLE_UPDATE;
+    MUST(!u->snapshot || !item->snapshot_over || second);
     if (table->options.mode == TABLE_MERGE)
         item->snapshot_over = true;
     check_changed(table, u, row);

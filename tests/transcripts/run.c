@@ -309,9 +309,10 @@ static void do_table(struct run *r, struct span rest)
     AUTO_FREE char *name = span_dup(need_word(r, &rest));
     uint64_t retry = 60000, stale = 0;
     bool silent = false;
-    char *kept[8] = {0};
-    static const char *const text_names[] = {"group",     "schema", "adapter", "selector",
-                                             "frequency", "buffer", "pad",     "split"};
+    char *kept[10] = {0};
+    static const char *const text_names[] = {"group",         "schema",        "adapter", "selector",
+                                             "frequency",     "buffer",        "pad",     "split",
+                                             "second-schema", "second-adapter"};
     struct span w, value;
     o.name = name;
     while (word(&rest, &w)) {
@@ -324,6 +325,8 @@ static void do_table(struct run *r, struct span rest)
             o.key_field = need_number(r, value);
         else if (keyword(w, "command", &value))
             o.command_field = need_number(r, value);
+        else if (keyword(w, "second", &value))
+            o.n_second = need_number(r, value);
         else if (keyword(w, "length", &value))
             o.snapshot_length = need_number(r, value);
         else if (keyword(w, "retry", &value))
@@ -356,6 +359,8 @@ static void do_table(struct run *r, struct span rest)
     o.selector = kept[3];
     o.max_frequency = kept[4];
     o.buffer_size = kept[5];
+    o.second_schema = kept[8] ? kept[8] : o.n_second ? "s2" : NULL;
+    o.second_adapter = kept[9];
     struct session_table *t = player_add_table(&r->player, &o, retry);
     if (kept[7])
         split_on_error(t, span_of(kept[7]));

@@ -289,6 +289,14 @@ static void server_add(struct world *w, int table, int first, int last, int sub)
     }
 }
 
+/* The second level of some key. */
+static void server_add_key(struct world *w, long sub)
+{
+    if (w->way != WAY_TEXT)
+        server_says(w, "SUBOK,%ld,1,1", sub);
+    server_says(w, w->way == WAY_TEXT ? "%ld,1|q%u" : "U,%ld,1,q%u", sub, ++w->serial);
+}
+
 /* GROUP is the number of a table, and perhaps a point and an item's. Returns false: refused. */
 static bool server_add_group(struct world *w, const char *group, int sub)
 {
@@ -341,6 +349,10 @@ static void server_control(struct world *w, char *line, struct buf *answers)
     answer(w, line, code, answers);
     if (code)
         return;
+    if (strstr(line, w->way == WAY_TEXT ? "LS_id=key" : "LS_group=key")) {
+        server_add_key(w, sub);
+        return;
+    }
     if (group) {
         return;
     } else if (strstr(line, "LS_op=delete")) {
@@ -500,7 +512,13 @@ static void on_update(struct feed *f, const struct session_event *e)
 {
     char row[200];
     size_t n = 0;
-    for (size_t i = 0; i < e->table->table->n_fields; i++)
+    const struct table *t = e->table->table;
+    /* The second level's fields are looked at nowhere; its updates change none of the first level's. */
+    bool second =
+        t->options.n_second && e->update.command == TABLE_UPDATE && !(e->update.changed[0] >> 2 & 1);
+    if (second)
+        return;
+    for (size_t i = 0; i < t->n_first; i++)
         n += (size_t)snprintf(row + n, sizeof row - n, "%s%.*s", i ? "|" : "", SPAN_ARG(e->update.values[i]));
     if (f->n == 0 || strcmp(f->pending[0].row, row) != 0)
         die("table %s: row %s, not %s", e->table->table->options.name, row,
@@ -676,7 +694,9 @@ static void add_table(struct world *w, int t)
                                     .n_fields = 3,
                                     .snapshot = has_snapshot(t),
                                     .key_field = modes[t] == TABLE_COMMAND ? 1 : 0,
-                                    .command_field = modes[t] == TABLE_COMMAND ? 2 : 0};
+                                    .command_field = modes[t] == TABLE_COMMAND ? 2 : 0,
+                                    .n_second = modes[t] == TABLE_COMMAND,
+                                    .second_schema = "q"};
     const struct table_hooks hooks = {.encode = encode, .drop_user = drop_user};
     int r = -1;
     for (int tries = 0; r < 0 && tries < 10; tries++)

@@ -422,6 +422,57 @@ START_TEST(begun_again)
 }
 END_TEST
 
+static void expect_second(struct table *t, const char *key, const char *values, const char *want)
+{
+    AUTO_BUF struct buf said = BUF_INIT(SIZE_MAX / 2);
+    struct item *item = table_item(t, 1);
+    struct row *row = map_get(&item->keys, span_of(key));
+    struct table_update u;
+    const char *why = NULL;
+    int r = values ? table_apply_second(t, item, row, span_of(values), &u, &why)
+                   : table_void_second(t, item, row, &u) - 1;
+    if (r == 0)
+        describe(t, &u, &said);
+    else
+        buf_add_text(&said, why ? why : "nothing");
+    ck_assert_str_eq(buf_text(&said), want);
+}
+
+/* The second level's fields: null until told, their own base, gone with the row and its ref. */
+START_TEST(two_levels)
+{
+    struct hooks_log log;
+    struct table *t = new_table(TABLE_COMMAND, 1, 3, true, &log);
+    struct row_ref ref;
+    const char *why;
+    t->options.n_second = 2;
+    ck_assert_int_eq(table_begin(t, &(struct table_counts){2, 3, 1, 2}, &why), 0);
+    ck_assert_uint_eq(t->n_fields, 5);
+    expect(t, 1, "k|ADD|1", "snapshot ='k'|='ADD'|='1'|| changed=1,2,3,4,5, ADD k 1");
+    struct row *row = map_get(&table_item(t, 1)->keys, SPAN("k"));
+    list_init(&ref.link);
+    ref.row = row;
+    row->ref = &ref;
+    expect_second(t, "k", NULL, "nothing");
+    expect_second(t, "k", "^1|x", "an unchanged field in a first update");
+    expect_second(t, "k", "#|y", "snapshot ='k'|='UPDATE'|='1'||='y' changed=2,5, UPDATE k 2");
+    expect_second(t, "k", "x|", "update ='k'|='UPDATE'|='1'|='x'|='y' changed=4, UPDATE k 3");
+    expect_second(t, "k", "|^Tbdz", "a TLCP-diff that does not apply");
+    expect(t, 1, "||2", "snapshot ='k'|='UPDATE'|='2'|='x'|='y' changed=3, UPDATE k 4");
+    expect_second(t, "k", NULL, "update ='k'|='UPDATE'|='2'|| changed=4,5, UPDATE k 5");
+    expect_second(t, "k", "x|y", "snapshot ='k'|='UPDATE'|='2'|='x'|='y' changed=4,5, UPDATE k 6");
+    log.mark = '~';
+    ck_assert_int_eq(table_encode_again(t), 0);
+    expect_second(t, "k", "|z", "update ~'k'|~'UPDATE'|~'2'|~'x'|~'z' changed=5, UPDATE k 7");
+    ck_assert(list_empty(&t->orphans));
+    expect(t, 1, "|DELETE|", "snapshot ~'k'|~'DELETE'|~null|~null|~null changed=2,3,4,5, DELETE k 8");
+    ck_assert_ptr_null(ref.row);
+    ck_assert_ptr_eq(list_first(&t->orphans), &ref.link);
+    list_remove(&ref.link);
+    table_free(t);
+}
+END_TEST
+
 static int begin_item(struct table *t, size_t pos, bool others, uint64_t items, uint64_t fields)
 {
     const char *why = NULL;
@@ -549,6 +600,7 @@ int main(void)
     tcase_add_test(c, encoding_fails);
     tcase_add_test(c, begun_again);
     tcase_add_test(c, begun_by_item);
+    tcase_add_test(c, two_levels);
     tcase_add_test(c, counts);
     tcase_add_test(c, stamps);
     tcase_add_test(c, sizes);
