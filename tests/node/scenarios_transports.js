@@ -56,7 +56,7 @@ module.exports = {
   'a client that falls behind': {
     transports: ['WS', 'HTTP'],
     slow: true,
-    options: ['--sync-ms', '100'],
+    options: ['--sync-ms', '100', '--session-timeout-ms', '500'],
     prepare: (client) => {
       client.connectionOptions.setSlowingEnabled(true)
       client.connectionOptions.setContentLength(1000000) // a LOOP would begin the count of time anew
@@ -72,6 +72,10 @@ module.exports = {
       await sameEverywhere(sim, client, ['b1'], ['b2'])
       undisturbed(sim)
       assert.ok(sim.requests('force_rebind').length > 0)
+      // The official client polls for as long as the session lives.
+      client.client.disconnect()
+      client.client.connect()
+      await client.connected(`${client.transport}-STREAMING`)
     }
   },
 
