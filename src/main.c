@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -124,6 +125,12 @@ static void take_more_files(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Host names in other alphabets are turned into ASCII from the locale's characters (libidn2). Numbers stay as they are. */
+static void take_utf8(void)
+{
+    setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 static int run(struct conf *taken_conf, int log_level)
 {
     struct log *log;
@@ -134,6 +141,7 @@ static int run(struct conf *taken_conf, int log_level)
     }
     block_signals();
     take_more_files();
+    take_utf8();
     if (daemon_new(taken_conf, log, &d) < 0)
         return EXIT_FAILURE;
     int r = daemon_run(d);

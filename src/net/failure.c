@@ -134,12 +134,21 @@ static bool certificate_alert(const struct net_stream *s)
     return strstr(s->error, "alert") && (strstr(s->error, "certificate") || strstr(s->error, "unknown ca"));
 }
 
+/* libcurl says of a SOCKS server that "the host" does not resolve, and which host only in its words. */
+static bool proxy_unresolved(const struct net_stream *s)
+{
+    const struct target *proxy = &s->peer->proxy;
+    return proxy->url && strcmp(proxy->host, s->target.host) != 0 && strstr(s->error, proxy->host);
+}
+
 static void refine(const struct net_stream *s, struct failure_row *row, const char **detail)
 {
     if (row->detail && s->error[0])
         *detail = words(s);
     if (row->code == CURLE_COULDNT_CONNECT)
         refine_connect(s, row, detail);
+    if (row->code == CURLE_COULDNT_RESOLVE_HOST && proxy_unresolved(s))
+        *row = find_row(CURLE_COULDNT_RESOLVE_PROXY);
     if (row->code == CURLE_PROXY)
         refine_proxy(s, row, detail);
     if ((row->code == CURLE_RECV_ERROR || row->code == CURLE_SSL_CONNECT_ERROR) && certificate_alert(s)) {

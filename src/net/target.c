@@ -49,12 +49,15 @@ static int join(const char *a, const char *separator, const char *b, char **ret)
     return *ret ? 0 : -ENOMEM;
 }
 
-/* Names in other alphabets go out in Punycode; where libcurl cannot do that, it will say so when it
- * resolves. */
+/* Names in other alphabets go out in Punycode; where libcurl cannot do that (it calls whatever is wrong "out of
+ * memory"), it will say so when it resolves. */
 static int host_part(CURLU *u, char **ret)
 {
-    int r = part(u, CURLUPART_HOST, CURLU_PUNYCODE, ret);
-    return r < 0 || *ret ? r : part(u, CURLUPART_HOST, 0, ret);
+    AUTO_CURL_TEXT char *text = NULL;
+    if (curl_url_get(u, CURLUPART_HOST, &text, CURLU_PUNYCODE) != CURLUE_OK)
+        return part(u, CURLUPART_HOST, 0, ret);
+    *ret = strdup(text);
+    return *ret ? 0 : -ENOMEM;
 }
 
 static int credentials(CURLU *u, struct target *t)
@@ -94,10 +97,30 @@ static int path_and_query(CURLU *u, struct target *t)
     return r < 0 ? r : join(path ? path : "/", query ? "?" : "", query ? query : "", &t->path);
 }
 
-static int set_url(CURLU *u, const char *text, unsigned flags)
+static int set_parsed(CURLU *u, const char *text, unsigned flags)
 {
     CURLUcode code = curl_url_set(u, CURLUPART_URL, text, flags);
     return code == CURLUE_OK ? 0 : code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : 1;
+}
+
+/* An @ in a password is meant: the last one ends the user information. libcurl wants the others as %40. */
+static int set_url(CURLU *u, const char *text, unsigned flags)
+{
+    const char *scheme = strstr(text, "://"), *start = scheme ? scheme + 3 : text;
+    const char *at = start + strcspn(start, "/?#");
+    while (at > start && *at != '@')
+        at--;
+    if (!memchr(start, '@', (size_t)(at - start)))
+        return set_parsed(u, text, flags);
+    AUTO_BUF struct buf encoded = BUF_INIT(URL_MAX);
+    buf_add(&encoded, text, (size_t)(start - text));
+    for (; start < at; start++)
+        if (*start == '@')
+            buf_add_text(&encoded, "%40");
+        else
+            buf_add_char(&encoded, *start);
+    buf_add_text(&encoded, at);
+    return buf_error(&encoded) == -ENOMEM ? -ENOMEM : set_parsed(u, buf_text(&encoded), flags);
 }
 
 static bool scheme_is(CURLU *u, const char *const *allowed, bool *ret_tls)

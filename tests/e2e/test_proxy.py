@@ -1,8 +1,11 @@
 """Through real proxies: tinyproxy (requests as they are, and tunnels by CONNECT) and a SOCKS5 server, to servers with TLS and without,
 by every transport; proxies that refuse, want other credentials, or are not there."""
 
+import base64
+
 from bridge import session, table
 from process import wait_until
+from proxy import Answerer
 
 TRANSPORTS = ("ws-streaming", "ws-polling", "http-streaming", "http-polling")
 USER = "operator:pass%2Eword"  # as it stands in a URL
@@ -118,6 +121,24 @@ def test_a_proxy_whose_certificate_is_refused(world):
         front = world.proxy(1, tls=world.certificates.context(f"proxy{len(options)}", **options))
         for tls in (False, True):
             told(world, front.url, ["the proxy's certificate is refused"], tls=tls, ca_file=world.certificates.ca)
+
+
+def test_names_in_other_alphabets(world):
+    """Punycode goes out, whatever the locale; and an @ in a password is one."""
+    answerer = world.keep(Answerer(b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+    address = answerer.url.replace("://", "://me:p@ss@")
+    url = "http://m\u00fcnchen.example"
+    daemon = world.daemon([session(url, [table()], transport="http-polling", proxy=address)], environment={"LC_ALL": "C"})
+    daemon.wait_state("connecting", detail="waiting", code=503)
+    head = answerer.requests[0]
+    assert head.startswith(b"POST http://xn--mnchen-3ya.example/lightstreamer/create_session.txt"), head
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"me:p@ss") in head, head
+    assert "p@ss" not in daemon.log() and "xn--mnchen-3ya.example:80" in daemon.session()["reason"]
+
+
+def test_a_proxy_whose_name_does_not_resolve(world):
+    for scheme in ("http", "socks5", "socks5h"):
+        told(world, f"{scheme}://{USER}@proxy.invalid:1", ["name of the proxy"], "connecting", "waiting")
 
 
 # --- proxies that do not want ---

@@ -26,6 +26,7 @@ static const struct {
     {"http://base.it:8080/path", "foo.com/bar", "/x", "http://foo.com:8080/bar/lightstreamer/x"},
     {"http://base.it", "foo.com:81/bar/", "/x", "http://foo.com:81/bar/lightstreamer/x"},
     {"https://user:pw@base.it", "foo.com", "/x", "https://user:pw@foo.com/lightstreamer/x"},
+    {"https://user:p@w@base.it", "foo.com", "/x", "https://user:p%40w@foo.com/lightstreamer/x"},
     {"http://base.it:8080", "10.0.0.1", "/x", "http://10.0.0.1:8080/lightstreamer/x"},
     {"http://base.it:8080", "::1", "/x", "http://[::1]:8080/lightstreamer/x"},
     {"http://base.it:8080", "[::1]", "/x", "http://[::1]:8080/lightstreamer/x"},
@@ -101,6 +102,14 @@ START_TEST(a_target_keeps_its_secrets_apart)
     ck_assert_str_eq(t.host_header, "[::1]");
     ck_assert_str_eq(t.path, "/a?b");
     ck_assert(t.tls);
+    target_done(&t);
+    ck_assert_int_eq(target_parse("http://us@er:p@s%40@host:81/a@b", &t), 0);
+    ck_assert_str_eq(t.url, "http://host:81/a@b");
+    ck_assert_str_eq(t.user, "us@er");
+    ck_assert_str_eq(t.password, "p@s@");
+    target_done(&t);
+    ck_assert_int_eq(target_parse_proxy("me:p@w@proxy:3128", &t), 0);
+    ck_assert_str_eq(t.password, "p@w");
     target_done(&t);
     ck_assert_int_eq(target_parse_proxy("me:pw@proxy:3128", &t), 0);
     ck_assert_str_eq(t.url, "http://proxy:3128/");
