@@ -1,5 +1,6 @@
 """Transports that change during one session, under load, counting: whatever makes the daemon change, nothing is lost or doubled."""
 
+import random
 import time
 
 import proxy
@@ -195,6 +196,40 @@ def test_a_websocket_that_is_there_again(world):
     gate.no_websocket = False
     scene.sim.say("forget")
     scene.daemon.wait_state("connected", detail="ws-streaming", continuity="replaced")
+
+
+def at_random(world, seed, transport):
+    """What lets WebSockets and streams through, and what does not, takes turns, and connections are cut meanwhile."""
+    rng = random.Random(seed)
+    scene, gate = gated(world, transport)
+    scene.sim.say("rate 200")
+    for _ in range(12):
+        what = rng.randrange(5)
+        if what == 0:
+            gate.no_websocket = not gate.no_websocket
+        elif what == 1:
+            gate.keeps = not gate.keeps
+        elif what == 2:
+            scene.daemon.ask("rebind", session="s")
+        else:
+            gate.cut(rst=what == 4)
+        scene.sim.say(f"sleep {rng.randrange(300)}")
+    gate.no_websocket = gate.keeps = False
+    gate.cut()
+    scene.daemon.wait_state("connected")
+    all_came(scene)
+
+
+def test_at_random_auto_1(world):
+    at_random(world, 1, "auto")
+
+
+def test_at_random_auto_2(world):
+    at_random(world, 2, "auto")
+
+
+def test_at_random_http(world):
+    at_random(world, 3, "http")
 
 
 # --- falling behind ---
