@@ -59,6 +59,8 @@ static enum session_fault fault_of(const struct net_close *why)
         return SESSION_FAULT_LASTING;
     if (why->http_status && errcode_http(why->http_status) == ERRCODE_REFUSED)
         return SESSION_FAULT_LASTING;
+    if (why->failure == NET_EOF)
+        return SESSION_FAULT_ENDED;
     return why->failure == NET_TIMEOUT ? SESSION_FAULT_SILENT : SESSION_FAULT_PASSING;
 }
 

@@ -294,6 +294,7 @@ void session_bound(struct session *s, uint64_t now)
         s->continuity = s->recovering ? SESSION_RECOVERED : SESSION_PRESERVED;
     }
     s->settling = s->settling && created;
+    s->fresh = created;
     s->had_session = true;
     s->recovering = false;
     s->recover_by = NEVER;
@@ -329,6 +330,13 @@ void session_opened(struct session *s, uint64_t now)
     }
 }
 
+/* Servers of text mode may create a session without a stream, and end the response without a LOOP: all that they had to say. */
+static bool created_without_a_stream(const struct session *s, enum session_fault fault)
+{
+    return !s->dialect->recovers && fault == SESSION_FAULT_ENDED && s->phase == SESSION_PHASE_BOUND &&
+           s->fresh && !s->poll_brought;
+}
+
 /* There is a stream, or one is on its way. */
 static bool has_stream(const struct session *s)
 {
@@ -350,6 +358,10 @@ void session_closed(struct session *s, uint64_t now, enum session_fault fault, i
         /* Unbound anyway: the bind will open another. */
         s->wake_at = s->due_at;
         s->over = false;
+    } else if (created_without_a_stream(s, fault)) {
+        s->wake_at = s->due_at = now;
+        session_set_phase(s, now, SESSION_PHASE_LOOPED);
+        session_report_state(s, now, NULL, NULL);
     } else if (session_blames_transport(s, fault == SESSION_FAULT_SILENT) &&
                session_fall_back(s, now, why, shown)) {
         /* Said and done there. */

@@ -67,6 +67,7 @@ enum session_fault {
     SESSION_FAULT_PASSING, /* network, time-out, 5xx…: try again */
     SESSION_FAULT_LASTING, /* certificate, 3xx, 4xx: nothing will change by itself */
     SESSION_FAULT_SILENT,  /* passing, too: connected, but nothing came in time */
+    SESSION_FAULT_ENDED,   /* passing, too: the response is complete, all that was sent in it arrived */
 };
 /* The stream ended by itself (not by SESSION_CLOSE). CODE: an HTTP status, or 0. */
 void session_closed(struct session *s, uint64_t now, enum session_fault fault, int code, const char *why);

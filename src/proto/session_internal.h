@@ -66,6 +66,7 @@ struct session {
         over; /* LOOP ended this poll: what still comes is void, but its end leaves the connection to be used again */
     uint64_t due_at;                    /* when the next poll may begin */
     int version;                        /* TLCP_2_5… what the server takes; kept from session to session */
+    bool fresh;                         /* this is the stream that the session was created with */
     enum session_continuity continuity; /* told once it has settled */
     uint64_t bound_at, said_at;         /* ms: the last CONOK; the last thing sent while bound */
     uint64_t unbound_at;                /* ms: the LOOP of a stream; NEVER: bound since, or recovered */

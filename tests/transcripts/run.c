@@ -466,6 +466,7 @@ static void do_closed(struct run *r, struct span rest)
     struct span kind = need_word(r, &rest);
     enum session_fault fault = span_is(kind, "lasting")  ? SESSION_FAULT_LASTING
                                : span_is(kind, "silent") ? SESSION_FAULT_SILENT
+                               : span_is(kind, "ended")  ? SESSION_FAULT_ENDED
                                                          : SESSION_FAULT_PASSING;
     int code = (int)need_number(r, need_word(r, &rest));
     AUTO_FREE char *why = span_dup(rest);
