@@ -52,9 +52,16 @@ static bool path_matches(struct span cookie, struct span path)
            path.at[cookie.len] == '/';
 }
 
+/* libcurl lists those too that are over. */
+static bool is_over(struct span expires)
+{
+    uint64_t end = 0;
+    return span_to_u64(expires, INT64_MAX, &end) && end != 0 && end <= (uint64_t)time(NULL);
+}
+
 static bool belongs(const struct cookie *c, const struct cookie_place *p)
 {
-    return domain_matches(c->domain, span_is(c->tail_match, "TRUE"), p->host) &&
+    return !is_over(c->expires) && domain_matches(c->domain, span_is(c->tail_match, "TRUE"), p->host) &&
            path_matches(c->path, p->path) && (p->tls || !span_is(c->secure, "TRUE"));
 }
 

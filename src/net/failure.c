@@ -247,11 +247,11 @@ void failure_of_status(struct net_stream *s, long status, const char *location)
     close_with(s, &row, (int)status, detail);
 }
 
-void failure_of_page(struct net_stream *s)
+void failure_of_page(struct net_stream *s, const char *beginning)
 {
     struct failure_row row = {CURLE_OK, NET_GARBAGE,
-                              "the answer is a web page: of a portal or proxy on the way, or url is not a "
+                              "the answer is a web page, of a portal or proxy on the way, or url is not a "
                               "Lightstreamer server's",
                               "url", false};
-    close_with(s, &row, 0, NULL);
+    close_with(s, &row, 0, beginning);
 }

@@ -9,5 +9,5 @@ void failure_of_curl(struct net_stream *s, CURLcode code);
 void failure_of_deadline(struct net_stream *s);
 /* Closes S because of a response's status; LOCATION may be NULL. */
 void failure_of_status(struct net_stream *s, long status, const char *location);
-/* Closes S because a page came where a Lightstreamer server would have spoken. */
-void failure_of_page(struct net_stream *s);
+/* Closes S because a page came where a Lightstreamer server would have spoken; BEGINNING: of its text. */
+void failure_of_page(struct net_stream *s, const char *beginning);

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/escape.h"
 #include "net/failure.h"
 #include "net/internal.h"
 
@@ -13,7 +14,7 @@ struct http {
     long status;    /* the final one, once the head is complete */
     bool head_too_long;
     bool begun;       /* the first byte of the answer's body that is no blank has come */
-    bool web_page;    /* and it is a page's */
+    char page[64];    /* and it was a web page's: how it begins; else "" */
     bool curl_paused; /* libcurl has been told to wait */
     bool sent;        /* the request is on its way, or was */
     bool sent_twice;  /* would have been */
@@ -80,6 +81,17 @@ static size_t on_header(char *at, size_t size, size_t n, void *userdata)
     return line.len;
 }
 
+/* The readable part of its first line. */
+static void keep_page(struct http *h, struct span bytes)
+{
+    struct span line;
+    span_cut(&bytes, '\n', &line);
+    line.len = line.len < sizeof h->page ? line.len : sizeof h->page - 1;
+    line.len = utf8_valid_length(line);
+    for (size_t i = 0; i < line.len; i++)
+        h->page[i] = (unsigned char)line.at[i] < ' ' || line.at[i] == 0x7f ? ' ' : line.at[i];
+}
+
 /* A portal's login page, a proxy's excuse: no line of a Lightstreamer server's begins like that. */
 static bool is_web_page(struct http *h, struct span bytes)
 {
@@ -90,8 +102,9 @@ static bool is_web_page(struct http *h, struct span bytes)
     if (bytes.len == 0)
         return false;
     h->begun = true;
-    h->web_page = bytes.at[0] == '<';
-    return h->web_page;
+    if (bytes.at[0] == '<')
+        keep_page(h, bytes);
+    return h->page[0];
 }
 
 static size_t on_body(char *at, size_t size, size_t n, void *userdata)
@@ -118,8 +131,8 @@ static void http_done(struct net_stream *s, CURLcode code)
         failure_of_curl(s, CURLE_GOT_NOTHING);
     else if (h->status && h->status != 200)
         failure_of_status(s, h->status, h->location);
-    else if (h->web_page)
-        failure_of_page(s);
+    else if (h->page[0])
+        failure_of_page(s, h->page);
     else if (code != CURLE_OK)
         failure_of_curl(s, code);
     else

@@ -29,7 +29,8 @@ struct net_peer_options {
     const char *ca_file; /* NULL: the system's. For the server and for an https proxy */
     const char *cert_file, *key_file;
     bool tls_verify;
-    const struct net_header *headers; /* a name that we send too is the user's; those that frame the request
+    const struct net_header *
+        headers; /* a name that we send too is the user's, Cookie stands beside ours; those that frame the request
                                          or shake hands (Connection, Content-Length, Expect,
                                          Sec-WebSocket-…, Transfer-Encoding, Upgrade) are left out */
     size_t n_headers;
@@ -52,10 +53,10 @@ enum net_failure {
     NET_TLS,         /* time-out or trouble of TLS that may pass */
     NET_CERTIFICATE, /* the server's certificate is refused, or ours could not be used */
     NET_TIMEOUT,     /* connect_ms or total_ms spent */
-    NET_STATUS,  /* an HTTP status other than 200 (101 for WebSocket); http_status says which. Redirects are
+    NET_STATUS, /* an HTTP status other than 200 (101 for WebSocket); http_status says which. Redirects are
                     never followed; `text` names where to */
-    NET_RESET,   /* cut in the middle */
-    NET_GARBAGE, /* not HTTP, a wrong handshake, a frame that breaks RFC 6455 or is binary; not: ill-formed
+    NET_RESET,  /* cut in the middle */
+    NET_GARBAGE, /* not HTTP, a web page, a wrong handshake, a frame that breaks RFC 6455 or is binary; not: ill-formed
                     UTF-8 */
     NET_MEMORY,
 };

@@ -185,8 +185,9 @@ def test_nothing_said(world, transport):
 
 def test_response_that_is_no_stream(world):
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>\r\n<title>Welcome</title>\r\n"
-    _, _, status = answered(world, answer, "http-streaming")
+    _, daemon, status = answered(world, answer, "http-streaming")
     waiting(status, "a web page")
+    assert "<html>" in daemon.log()
 
 
 def test_connection_refused(world, transport):

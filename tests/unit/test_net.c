@@ -408,12 +408,15 @@ START_TEST(a_web_page_is_no_answer)
 {
     static const char *const pages[] = {"<html><body>Please log in", "\r\n <!DOCTYPE html>\r\n",
                                         "\xEF\xBB\xBF<?xml version"};
+    static const char *const starts[] = {": <html><body>Please log in (url)", ": <!DOCTYPE html>",
+                                         ": <?xml version (url)"};
     char answer[256];
     (void)snprintf(answer, sizeof answer,
                    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %zu\r\n\r\n%s",
                    strlen(pages[_i]), pages[_i]);
     connection_send(post("a"), answer);
     expect_closed(NET_GARBAGE, 0, "web page");
+    ck_assert_ptr_nonnull(strstr(o.text, starts[_i]));
     ck_assert_uint_eq(o.data.len, 0);
 }
 END_TEST

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "net/cookies.h"
 #include "net/net.h"
 #include "net/target.h"
 #include "net/ws_frames.h"
@@ -117,6 +118,87 @@ START_TEST(a_target_keeps_its_secrets_apart)
     target_done(&t);
     ck_assert_int_eq(target_parse_proxy("socks5h://10.0.0.1:1080", &t), 0);
     ck_assert_int_eq(target_parse_proxy("gopher://10.0.0.1", &(struct target){0}), 1);
+}
+END_TEST
+
+/* One cookie, set at host/path, and whether it is sent to another place. */
+static const struct {
+    const char *set, *at, *path, *to, *to_path;
+    bool at_tls, to_tls, sent;
+} cookies[] = {
+    {"a=1", "push.it", "/lightstreamer", "push.it", "/lightstreamer/x.txt", false, false, true},
+    {"a=1", "push.it", "/deep/lightstreamer", "push.it", "/deep", false, false, true},
+    {"a=1", "push.it", "/deep/lightstreamer", "push.it", "/deeper", false, false, false},
+    {"a=1", "push.it", "/deep/lightstreamer?x=/y/z", "push.it", "/", false, false, false},
+    {"a=1", "push.it", "/", "sub.push.it", "/", false, false, false},
+    {"a=1; Domain=push.it", "push.it", "/", "sub.push.it", "/", false, false, true},
+    {"a=1; domain=.PUSH.it", "a.push.it", "/", "b.push.it", "/", false, false, true},
+    {"a=1; Domain=push.it", "push.it", "/", "mypush.it", "/", false, false, false},
+    {"a=1; Domain=other.it", "push.it", "/", "push.it", "/", false, false, false},
+    {"a=1; Domain=sub.push.it", "push.it", "/", "sub.push.it", "/", false, false, false},
+    {"a=1; Domain=it", "push.it", "/", "push.it", "/", false, false, false},
+    {"a=1; Domain=localhost", "localhost", "/", "localhost", "/", false, false, true},
+    {"a=1; Domain=0.0.1", "127.0.0.1", "/", "127.0.0.1", "/", false, false, false},
+    {"a=1; Domain=127.0.0.1", "127.0.0.1", "/", "127.0.0.1", "/", false, false, true},
+    {"a=1", "::1", "/", "::1", "/", false, false, true},
+    {"a=1; Domain=", "push.it", "/", "push.it", "/", false, false, true},
+    {"a=1; Path=/x", "push.it", "/", "push.it", "/x/y", false, false, true},
+    {"a=1; Path=/x", "push.it", "/", "push.it", "/xy", false, false, false},
+    {"a=1; Path=x", "push.it", "/", "push.it", "/", false, false, true},
+    {"a=1; Path=/lightstreamer/", "push.it", "/", "push.it", "/lightstreamer?q", false, false, true},
+    {"a=1; Secure", "push.it", "/", "push.it", "/", true, true, true},
+    {"a=1; Secure", "push.it", "/", "push.it", "/", true, false, false},
+    {"a=1; secure=yes; HttpOnly", "push.it", "/", "push.it", "/", false, true, false},
+    {"__Host-a=1; Secure; Path=/", "push.it", "/", "push.it", "/", true, true, true},
+    {"a=1; Max-Age=100", "push.it", "/", "push.it", "/", false, false, true},
+    {"a=1; Max-Age=99999999999999999999", "push.it", "/", "push.it", "/", false, false, true},
+    {"a=1; Max-Age=0", "push.it", "/", "push.it", "/", false, false, false},
+    {"a=1; Max-Age=-1", "push.it", "/", "push.it", "/", false, false, false},
+    {"a=1; Max-Age=x", "push.it", "/", "push.it", "/", false, false, true},
+    {"a=1; Max-Age=5; Expires=Thu, 01 Jan 1970 00:00:01 GMT", "push.it", "/", "push.it", "/", false, false,
+     true},
+    {"a=1; Expires=Thu, 01 Jan 1970 00:00:01 GMT", "push.it", "/", "push.it", "/", false, false, false},
+    {"a=1; Expires=Fri, 01 Jan 2100 00:00:01 GMT", "push.it", "/", "push.it", "/", false, false, true},
+    {"a=1; Expires=whenever", "push.it", "/", "push.it", "/", false, false, true},
+    {" a = 1 ;;; x", "push.it", "/", "push.it", "/", false, false, true},
+    {"a", "push.it", "/", "push.it", "/", false, false, false},
+    {"=1", "push.it", "/", "push.it", "/", false, false, false},
+    {"", "push.it", "/", "push.it", "/", false, false, false},
+    {"a=1\tFALSE", "push.it", "/", "push.it", "/", false, false, false},
+    {"a=1; Path=/\x01", "push.it", "/", "push.it", "/", false, false, false},
+};
+
+START_TEST(a_cookie_goes_where_it_may)
+{
+    CURL *easy = curl_easy_init();
+    AUTO_BUF struct buf out = BUF_INIT(1024);
+    ck_assert_int_eq(curl_easy_setopt(easy, CURLOPT_COOKIEFILE, ""), CURLE_OK);
+    struct cookie_place at = {span_of(cookies[_i].at), span_of(cookies[_i].path), cookies[_i].at_tls};
+    struct cookie_place to = {span_of(cookies[_i].to), span_of(cookies[_i].to_path), cookies[_i].to_tls};
+    ck_assert_int_eq(cookies_take(easy, &at, span_of(cookies[_i].set)), 0);
+    ck_assert_int_eq(cookies_for(easy, &to, &out), 0);
+    bool host = strstr(cookies[_i].set, "__Host-") != NULL;
+    ck_assert_str_eq(buf_text(&out), !cookies[_i].sent ? "" : host ? "__Host-a=1" : "a=1");
+    curl_easy_cleanup(easy);
+}
+END_TEST
+
+START_TEST(a_cookie_is_set_anew_and_taken_back)
+{
+    static const char *const sets[] = {"a=1; Path=/", "b=; Path=/", "a=2; Path=/", "b=3; Path=/; Max-Age=0"};
+    static const char *const sent[] = {"a=1", "a=1; b=", "a=2; b=", "a=2"};
+    const struct cookie_place place = {SPAN("push.it"), SPAN("/"), false};
+    CURL *easy = curl_easy_init();
+    ck_assert_int_eq(curl_easy_setopt(easy, CURLOPT_COOKIEFILE, ""), CURLE_OK);
+    for (size_t i = 0; i < ARRAY_LENGTH(sets); i++) {
+        AUTO_BUF struct buf out = BUF_INIT(1024);
+        ck_assert_int_eq(cookies_take(easy, &place, span_of(sets[i])), 0);
+        ck_assert_int_eq(cookies_for(easy, &place, &out), 0);
+        ck_assert_msg(strlen(buf_text(&out)) == strlen(sent[i]) &&
+                          strstr(buf_text(&out), strchr(sent[i], '2') ? "a=2" : "a=1"),
+                      "%s", buf_text(&out));
+    }
+    curl_easy_cleanup(easy);
 }
 END_TEST
 
@@ -279,6 +361,8 @@ int main(void)
     tcase_add_test(t, a_control_link_as_long_as_it_likes);
     tcase_add_loop_test(t, what_can_be_a_base, 0, ARRAY_LENGTH(bases));
     tcase_add_test(t, a_target_keeps_its_secrets_apart);
+    tcase_add_loop_test(t, a_cookie_goes_where_it_may, 0, ARRAY_LENGTH(cookies));
+    tcase_add_test(t, a_cookie_is_set_anew_and_taken_back);
     tcase_add_test(t, the_example_of_the_rfc);
     tcase_add_test(t, a_head_is_found_wherever_it_is_cut);
     tcase_add_test(t, frames_cut_in_two_anywhere);
