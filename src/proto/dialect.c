@@ -8,6 +8,8 @@ const struct dialect dialect_tlcp = {
     .unlimited = "unlimited",
     .has_versions = true,
     .numbers_requests = true,
+    .repeats_id = true,
+    .tells_idle = true,
     .confirms = true,
     .recovers = true,
     .has_sync = true,
@@ -16,6 +18,7 @@ const struct dialect dialect_tlcp = {
 
 const struct dialect dialect_text = {
     .syntax = DELTA_TEXT,
+    .text_lines = true,
     .create_op = "create",
     .sub_id = "LS_table",
     .group = "LS_id",

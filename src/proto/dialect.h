@@ -5,7 +5,8 @@
 #include "proto/delta.h"
 
 struct dialect {
-    enum delta_syntax syntax;
+    enum delta_syntax syntax; /* of values */
+    bool text_lines;          /* lines are text.h's, else tlcp.h's */
 
     /* requests */
     const char *create_op; /* LS_op2 of create_session; NULL: none */
@@ -19,6 +20,8 @@ struct dialect {
     bool silences_on_the_server; /* add_silent, and start */
 
     /* a session's life */
+    bool repeats_id; /* the answer to a bind says whose session it is */
+    bool tells_idle; /* and how long this poll may last */
     bool
         confirms; /* SUBOK, SUBCMD, CONF, UNSUB and CONS; else REQOK says it all, and counts show in the data */
     bool answers_messages; /* the answer to a message that is in no sequence is its outcome */

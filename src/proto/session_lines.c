@@ -86,7 +86,7 @@ void session_show(const struct session *s, struct span raw, char *text, size_t s
 
 static void decode(const struct session *s, struct buf *out, struct span encoded)
 {
-    if (s->dialect->syntax == DELTA_TEXT)
+    if (s->dialect->text_lines)
         text_decode(out, encoded);
     else
         tlcp_decode(out, encoded);
@@ -147,8 +147,7 @@ static const char *keep_id(struct session *s, struct span encoded)
         return keep_text(s, &s->id, encoded) < 0 || s->id.len == 0
                    ? "CONOK with a session id that cannot be used"
                    : NULL;
-    /* In text mode it need not be told again. */
-    if (s->dialect->syntax == DELTA_TEXT && !encoded.len)
+    if (!s->dialect->repeats_id && !encoded.len)
         return NULL;
     AUTO_BUF struct buf id = BUF_INIT(LIMIT_SESSION_ID_BYTES);
     return keep_text(s, &id, encoded) < 0 || !span_equal(buf_span(&id), buf_span(&s->id))
@@ -174,7 +173,7 @@ static const char *keep_control_link(struct session *s, struct span encoded)
 static uint64_t granted_silence(const struct session *s, const struct tlcp_message *m)
 {
     uint64_t ms = m->conok.keepalive_ms;
-    if (!ms && s->polling && s->dialect->syntax == DELTA_TEXT)
+    if (!ms && s->polling && !s->dialect->tells_idle)
         ms = s->options.idle_ms;
     return ms < LIMIT_WAIT_MS ? ms : LIMIT_WAIT_MS;
 }
@@ -376,7 +375,7 @@ static bool on_line(struct session *s, uint64_t now, enum session_phase phase, s
                     struct session_event *ret)
 {
     s->counters.lines += line.len > 0;
-    if (s->dialect->syntax == DELTA_TEXT)
+    if (s->dialect->text_lines)
         return on_text_line(s, now, phase, line, ret);
     if (line.len == 0)
         return false;
@@ -391,7 +390,7 @@ bool session_last_words(struct session *s, uint64_t now)
     struct session_event none;
     enum session_phase phase = s->phase;
     struct span line = line_rest(&s->lines);
-    if (s->dialect->syntax != DELTA_TEXT)
+    if (!s->dialect->text_lines)
         return false;
     if (text_is_whole(&s->stream_text, line) && text_line(&s->stream_text, line, &m) == 0)
         on_message(s, now, phase, &m, line, &none);
