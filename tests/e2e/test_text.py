@@ -282,3 +282,36 @@ def test_messages(world):
     refused = scene.daemon.ask("send-message", session="s", text="no such", sequence="q")
     assert (refused["ok"], refused["code"]) == (False, -9) and "not like this" in refused["error"]
     assert "LS_msg_prog=4" in scene.sim.requests("send_message", "LS_sequence=q")[-1]
+
+
+def test_split_on_error(world):
+    scene = world.bridge([table(items=["a", "no-such-b", "c"], split_on_error=True, retry_failed_ms=0)], **TEXT)
+    scene.sim.say("refuse item no-such-b 21 always Bad item")
+    scene.sim.open_door()
+    scene.status.wait_table("active", "s/t", where=lambda m: m.get("failed_items") == ["no-such-b"])
+    scene.sim.say("wait subscribed a", "wait subscribed c")
+    scene.sim.updates("a", range(5))
+    scene.sim.updates("c", range(5))
+    scene.arrived()
+    assert {(m["item"], m["pos"]) for m in scene.consumer.live()} == {("a", 1), ("c", 3)}
+
+
+def test_second_level(world):
+    second = {"fields": ["bid", "ask"], "data_adapter": "QUOTES"}
+    scene = world.bridge([table("p", ["x"], ["key", "command", "qty"], mode="COMMAND", second_level=second)], **TEXT).open()
+    for key in ("k1", "k2"):
+        scene.sim.update("x", key=key, command="ADD", qty="1")
+        scene.sim.say(f"wait subscribed {key}")
+        scene.sim.update(key, bid="1.5", ask=None)
+        scene.sim.update(key, ask="2")
+    scene.arrived()
+    first = scene.consumer.wait(key="k1", kseq=2)
+    assert (first["type"], first["command"], sorted(first["changed"])) == ("snapshot", "UPDATE", ["bid", "command"])
+    scene.sim.update("x", key="k1", command="DELETE")
+    scene.sim.say("wait unsubscribed k1")
+    scene.sim.update("x", key="k1", command="ADD", qty="7")
+    scene.sim.say("wait subscribed k1")
+    scene.sim.update("k1", bid="9")
+    scene.arrived()
+    last = scene.consumer.live()[-1]["fields"]
+    assert last == {"key": "k1", "command": "UPDATE", "qty": "7", "bid": "9", "ask": "2"}, last
