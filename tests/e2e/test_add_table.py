@@ -296,3 +296,20 @@ def test_long_lists(world):
     unknown = [f"z{n:x}" for n in range(20000)]
     no = scene.daemon.ask("add-table", timeout_s=10, session="s", table=table("c", ["x y"] * 20000, names, types={"json": unknown}))
     assert no["ok"] is False and len(no["error"].split("\n")) > 10000
+
+
+def test_in_text_mode(world):
+    """The session's protocol says what a table needs."""
+    scene = world.bridge([table()], protocol="text", transport="http-streaming").open()
+    no = scene.daemon.ask("add-table", session="s", table=table("c", ["x"], ["k", "c"], mode="COMMAND"))
+    assert [line.split(" is ")[0] for line in no["error"].split("\n")] == ["table.key_field", "table.command_field"], no
+    add(scene, **table("c", ["x"], ["key", "command"], mode="COMMAND", key_field="1"))
+    scene.daemon.wait_table("active", "c")
+    shown = configured(scene)["c"]
+    assert (shown["key_field"], shown["command_field"]) == ("1", "command"), shown
+    assert scene.daemon.session()["details"]["protocol"] == "text"
+    reloaded(scene, [table()], changed=["s"], retry_ms=33)
+    scene.daemon.wait_state("connected", continuity="replaced")
+    scene.daemon.wait_table("active", "c")
+    no = scene.daemon.reload([scene.session([table()], protocol="tlcp")])
+    assert "table c, added at run time: table.key_field: is for protocol" in no["error"], no
