@@ -1,4 +1,4 @@
-/* The socket, and the replies that wait for a server; what is answered is made in control_commands.c. */
+/* The socket, and the replies that wait for a server; what is answered is made in control_request.c. */
 #include "bridge/control.h"
 
 #include <errno.h>

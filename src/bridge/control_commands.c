@@ -1,90 +1,26 @@
-/* What a request asks for: reading it, the commands, and the reply (control_answer). */
+/* The commands of the control socket. */
 #include "config.h"
 
-#include "bridge/control.h"
+#include "bridge/control_internal.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "bridge/clock.h"
 #include "bridge/json.h"
 #include "bridge/reload.h"
-#include "proto/jsontext.h"
-
-/* A frequency or a bandwidth: more digits than this mean nothing. */
-enum { AMOUNT_MAX_BYTES = 24 };
 
 /* Tables are found by walking over them, and each may be as large as a request. What the daemon remembers of those that it had (the number
  * of each item's last message, which never goes back; the last state) stays for its run: some 500 bytes of each. */
 enum { TABLES_MAX = 10000, ADDED_MAX = 1000000 };
-enum { TIME_MAX_MS = 24 * 3600 * 1000 };
-
-/* A page of `rows` ends here, or at its limit. */
-enum { ROWS_MAX_BYTES = 1 << 20, ROWS_LIMIT_DEFAULT = 100, ROWS_LIMIT_MAX = 1000 };
-/* ---- one request ---- */
-
-enum key {
-    KEY_SESSION,
-    KEY_TABLE,
-    KEY_ITEM,
-    KEY_KEY,
-    KEY_LIMIT,
-    KEY_AFTER,
-    KEY_LEVEL,
-    KEY_MAX_FREQUENCY,
-    KEY_MAX_BANDWIDTH,
-    KEY_TABLE_OBJECT,
-    KEY_TEXT,
-    KEY_SEQUENCE,
-    KEY_MAX_WAIT,
-    KEY_TIMEOUT,
-    N_KEYS
-};
-
-static const char *const key_names[N_KEYS] = {"session",     "table",         "item",
-                                              "key",         "limit",         "after",
-                                              "level",       "max_frequency", "max_bandwidth_kbps",
-                                              "table",       "text",          "sequence",
-                                              "max_wait_ms", "timeout_ms"};
-
-struct request {
-    struct bridge *b;
-    char *texts[N_KEYS];    /* owned; NULL: not given */
-    size_t lengths[N_KEYS]; /* of the texts, which may hold NULs */
-    unsigned given;         /* bits of KEY_… */
-    uint64_t limit;
-    struct jsondoc *doc; /* the request; borrowed */
-    const struct jsondoc_node *table;
-    uint64_t max_wait_ms, timeout_ms; /* UINT64_MAX, 0: not given */
-    struct control_later later;       /* token set: the command asked a server */
-    struct buf *reply;                /* an open object with "ok":true */
-    struct buf error;                 /* anything in it: the answer is that instead */
-};
-
-/* A command fails by writing what is wrong to q->error. Returns 0 or -errno for our own trouble. */
-typedef int command_function(struct request *q);
-
-static int fail(struct request *q, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static int fail(struct request *q, const char *format, ...)
-{
-    char text[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    buf_add_text(&q->error, text);
-    return 0;
-}
+/* ---- what a request names ---- */
 
 /* The link of `session`, or NULL and an error. */
 static struct link *named_link(struct request *q)
 {
     struct link *l = bridge_find_link(q->b, q->texts[KEY_SESSION]);
     if (!l)
-        fail(q, "there is no session \"%s\"", q->texts[KEY_SESSION]);
+        request_fail(q, "there is no session \"%s\"", q->texts[KEY_SESSION]);
     return l;
 }
 
@@ -100,7 +36,7 @@ static bool table_exists(struct request *q)
             link_has_table(l, table))
             return true;
     }
-    fail(q, "there is no table \"%s\"", table);
+    request_fail(q, "there is no table \"%s\"", table);
     return false;
 }
 
@@ -206,7 +142,7 @@ static int cmd_rows(struct request *q)
         return 0;
     json_text(q->reply, "run", q->b->run);
     int r = feed_rows(q->b->env.feed, &query, q->reply);
-    return r == FEED_BAD_CURSOR ? fail(q, "\"after\" is not a cursor of an earlier page") : r;
+    return r == FEED_BAD_CURSOR ? request_fail(q, "\"after\" is not a cursor of an earlier page") : r;
 }
 
 static int cmd_connect(struct request *q)
@@ -229,7 +165,7 @@ static int cmd_rebind(struct request *q)
 {
     struct link *l = named_link(q);
     if (l && !link_rebind(l))
-        return fail(q, "session \"%s\" is not connected", link_name(l));
+        return request_fail(q, "session \"%s\" is not connected", link_name(l));
     return 0;
 }
 
@@ -237,7 +173,7 @@ static int cmd_log_level(struct request *q)
 {
     int level = log_level_of(q->texts[KEY_LEVEL]);
     if (level < 0)
-        return fail(q, "\"level\" must be \"error\", \"warning\", \"notice\", \"info\" or \"debug\"");
+        return request_fail(q, "\"level\" must be \"error\", \"warning\", \"notice\", \"info\" or \"debug\"");
     log_set_level(q->b->env.log, level);
     return 0;
 }
@@ -246,7 +182,7 @@ static int cmd_log_level(struct request *q)
 static int wait_for_answer(struct request *q, struct link *l, int r, const char *why, const char *granted)
 {
     if (r == LINK_CANNOT)
-        return fail(q, "%s", why);
+        return request_fail(q, "%s", why);
     if (r == 0)
         q->later = (struct control_later){q->b->last_token, granted, l};
     return r;
@@ -280,9 +216,9 @@ static int cmd_add_table(struct request *q)
     if (!l)
         return 0;
     if (q->b->stopping)
-        return fail(q, "the daemon is stopping");
+        return request_fail(q, "the daemon is stopping");
     if (link_count_tables(l) >= TABLES_MAX || q->b->tables_added >= ADDED_MAX)
-        return fail(q, "there is no room for more tables in %s", link_name(l));
+        return request_fail(q, "there is no room for more tables in %s", link_name(l));
     struct added_table *added = NULL;
     int r = added_read(link_conf(l), q->doc, q->table, is_taken, l, &added, &q->error);
     if (r == ADDED_FAULT)
@@ -337,8 +273,9 @@ static int cmd_send_message(struct request *q)
     if (!l)
         return 0;
     if (m.sequence.at && !session_is_sequence(m.sequence))
-        return fail(q, "\"sequence\" must be 1 to %d of A-Z, a-z, 0-9 and _, and not UNORDERED_MESSAGES",
-                    SESSION_SEQUENCE_BYTES_MAX);
+        return request_fail(q,
+                            "\"sequence\" must be 1 to %d of A-Z, a-z, 0-9 and _, and not UNORDERED_MESSAGES",
+                            SESSION_SEQUENCE_BYTES_MAX);
     int r = link_send_message(l, &m, &why);
     return wait_for_answer(q, l, r, why, "response");
 }
@@ -346,20 +283,14 @@ static int cmd_send_message(struct request *q)
 static int cmd_reload(struct request *q)
 {
     if (q->b->stopping)
-        return fail(q, "the daemon is stopping");
+        return request_fail(q, "the daemon is stopping");
     int r = reload(q->b, q->reply, &q->error);
     if (r == RELOAD_FAULT && !q->error.len)
-        return fail(q, "the configuration was not reloaded");
+        return request_fail(q, "the configuration was not reloaded");
     return r < 0 ? r : 0;
 }
 
-#define BIT(key) (1u << (key))
-
-static const struct command {
-    const char *name;
-    command_function *run;
-    unsigned required, optional; /* bits of KEY_… */
-} commands[] = {
+static const struct command commands[] = {
     {"ping", cmd_ping, 0, 0},
     {"version", cmd_version, 0, 0},
     {"status", cmd_status, 0, 0},
@@ -382,173 +313,10 @@ static const struct command {
     {"log-level", cmd_log_level, BIT(KEY_LEVEL), 0},
 };
 
-/* ---- reading a request ---- */
-
-/* One of the keys in ALLOWED. */
-static bool find_key(struct span name, unsigned allowed, enum key *ret)
+const struct command *command_find(struct span name)
 {
-    for (size_t i = 0; i < N_KEYS; i++)
-        if (allowed & BIT(i) && span_is(name, key_names[i])) {
-            *ret = (enum key)i;
-            return true;
-        }
-    return false;
-}
-
-static int take_limit(struct request *q, const struct jsondoc_node *value)
-{
-    uint64_t limit;
-    if (value->type != JSONDOC_NUMBER || !span_to_u64(value->text, ROWS_LIMIT_MAX, &limit) || limit == 0)
-        return fail(q, "\"limit\" must be an integer from 1 to %d", ROWS_LIMIT_MAX);
-    q->limit = limit;
-    return 0;
-}
-
-/* A day is longer than anybody waits. */
-static int take_ms(struct request *q, enum key key, const struct jsondoc_node *value, uint64_t least,
-                   uint64_t *ret)
-{
-    uint64_t ms;
-    if (value->type != JSONDOC_NUMBER || !span_to_u64(value->text, TIME_MAX_MS, &ms) || ms < least)
-        return fail(q, "\"%s\" must be an integer from %d to %d", key_names[key], (int)least, TIME_MAX_MS);
-    *ret = ms;
-    return 0;
-}
-
-/* Above 0, as a server can take it: no sign, no exponent. */
-static bool is_amount(struct span text)
-{
-    bool above_0 = false, dot = false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        bool inside = i > 0 && i + 1 < text.len;
-        if (!(c >= '0' && c <= '9') && !(c == '.' && inside && !dot))
-            return false;
-        dot |= c == '.';
-        above_0 |= c >= '1' && c <= '9';
-    }
-    return above_0 && text.len <= AMOUNT_MAX_BYTES;
-}
-
-/* A number or "unlimited"; a number may be a string, too. */
-static int take_amount(struct request *q, enum key key, const struct jsondoc_node *value)
-{
-    bool text = value->type == JSONDOC_NUMBER || value->type == JSONDOC_STRING;
-    if (!text || !(is_amount(value->text) || span_is(value->text, "unlimited")))
-        return fail(q, "\"%s\" must be a number above 0, without an exponent, or \"unlimited\"",
-                    key_names[key]);
-    q->texts[key] = span_dup(value->text);
-    return q->texts[key] ? 0 : -ENOMEM;
-}
-
-static int take_member(struct request *q, const struct command *command, const struct jsondoc_node *member)
-{
-    enum key key;
-    if (span_is(member->name, "cmd") || span_is(member->name, "id"))
-        return 0;
-    if (!find_key(member->name, command->required | command->optional, &key))
-        return fail(q, "\"%s\" takes no key \"%.*s\"", command->name, SPAN_ARG(member->name));
-    q->given |= BIT(key);
-    if (key == KEY_LIMIT)
-        return take_limit(q, member);
-    if (key == KEY_TABLE_OBJECT) {
-        q->table = member;
-        return member->type == JSONDOC_OBJECT ? 0 : fail(q, "\"table\" must be an object");
-    }
-    if (key == KEY_MAX_FREQUENCY || key == KEY_MAX_BANDWIDTH)
-        return take_amount(q, key, member);
-    if (key == KEY_MAX_WAIT)
-        return take_ms(q, key, member, 0, &q->max_wait_ms);
-    if (key == KEY_TIMEOUT)
-        return take_ms(q, key, member, 1, &q->timeout_ms);
-    if (member->type != JSONDOC_STRING)
-        return fail(q, "\"%s\" must be a string", key_names[key]);
-    bool may_hold_nul = key == KEY_ITEM || key == KEY_KEY || key == KEY_TEXT;
-    if (!may_hold_nul && member->text.len && memchr(member->text.at, '\0', member->text.len))
-        return fail(q, "\"%s\" must not hold U+0000", key_names[key]);
-    q->texts[key] = span_dup(member->text);
-    q->lengths[key] = member->text.len;
-    return q->texts[key] ? 0 : -ENOMEM;
-}
-
-static int take_members(struct request *q, const struct command *command, const struct jsondoc_node *object)
-{
-    LIST_EACH(link, &object->children) {
-        int r = take_member(q, command, jsondoc_at(link));
-        if (r < 0 || q->error.len)
-            return r;
-    }
-    for (size_t i = 0; i < N_KEYS; i++)
-        if (command->required & ~q->given & BIT(i))
-            return fail(q, "\"%s\" needs \"%s\"", command->name, key_names[i]);
-    return 0;
-}
-
-static const struct command *find_command(struct request *q, const struct jsondoc_node *cmd)
-{
-    if (!cmd || cmd->type != JSONDOC_STRING) {
-        fail(q, "a request needs \"cmd\", a string");
-        return NULL;
-    }
     for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
-        if (span_is(cmd->text, commands[i].name))
+        if (span_is(name, commands[i].name))
             return &commands[i];
-    fail(q, "there is no command \"%.*s\"", (int)(cmd->text.len < 64 ? cmd->text.len : 64),
-         cmd->text.at ? cmd->text.at : "");
     return NULL;
-}
-
-static int run_request(struct request *q, struct jsondoc *doc, struct span text,
-                       const struct jsondoc_node **ret_id)
-{
-    const struct jsondoc_node *root = jsontext_read(doc, text);
-    if (!root || root->type != JSONDOC_OBJECT)
-        return fail(q, "a request is one JSON object");
-    *ret_id = jsondoc_member(doc, root, SPAN("id"));
-    const struct command *command = find_command(q, jsondoc_member(doc, root, SPAN("cmd")));
-    if (!command)
-        return 0;
-    int r = take_members(q, command, root);
-    q->doc = doc;
-    return r < 0 || q->error.len ? r : command->run(q);
-}
-
-static void end_reply(struct buf *reply, const struct jsondoc_node *id)
-{
-    if (id) {
-        json_name(reply, "id");
-        jsontext_write(id, reply);
-    }
-    json_close(reply, '}');
-}
-
-void control_answer(struct bridge *b, struct span text, struct buf *reply, struct control_later *ret_later)
-{
-    struct request q = {.b = b,
-                        .limit = ROWS_LIMIT_DEFAULT,
-                        .max_wait_ms = SESSION_MAX_WAIT_UNSET,
-                        .reply = reply,
-                        .error = BUF_INIT(ROWS_MAX_BYTES)};
-    struct jsondoc doc = {0};
-    const struct jsondoc_node *id = NULL;
-    buf_clear(reply);
-    json_open(reply, '{');
-    json_bool(reply, "ok", true);
-    int r = run_request(&q, &doc, text, &id);
-    if (r < 0)
-        buf_add_text(&q.error, strerror(-r));
-    if (q.error.len) {
-        buf_clear(reply);
-        json_open(reply, '{');
-        json_bool(reply, "ok", false);
-        json_span(reply, "error", buf_span(&q.error));
-    }
-    *ret_later = q.later;
-    if (q.later.token)
-        buf_clear(reply);
-    end_reply(reply, id);
-    for (size_t i = 0; i < N_KEYS; i++)
-        free(q.texts[i]);
-    buf_done(&q.error);
-    jsondoc_done(&doc);
 }
