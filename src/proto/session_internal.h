@@ -17,7 +17,7 @@ struct subscription {
     uint64_t id;
     struct session_part *part; /* NULL: nobody wants it any more */
     struct list link;          /* in session.subs */
-    struct list drop_link;     /* in session.dropping: SUB_DROP */
+    struct list drop_link;     /* in session.dropping or dropping_keys: SUB_DROP */
     enum {
         SUB_ASKED,    /* add sent */
         SUB_ACCEPTED, /* REQOK came */
@@ -103,9 +103,11 @@ struct session {
     uint64_t last_sub_id, last_request_id;
     struct timers answers, retries; /* of subscriptions; of parts */
     size_t n_parts, n_second;       /* parts; subscriptions of second levels */
-    struct list dropping;           /* subscriptions whose delete is to be asked */
-    bool requests_wait;             /* something is to be asked; false only when nothing is */
-    uint64_t strays[8];             /* LS_subIds that the server has and we do not: to be deleted */
+    struct list dropping,
+        dropping_keys;  /* subscriptions whose delete is to be asked; those of second levels by themselves */
+    bool keys_wait;     /* until enough of what was asked is answered: LIMIT_SECOND_ASKED */
+    bool requests_wait; /* something is to be asked; false only when nothing is */
+    uint64_t strays[8]; /* LS_subIds that the server has and we do not: to be deleted */
     size_t n_strays;
     char *bandwidth_wanted; /* owned: what constrain asks for, until it is taken; NULL: nothing */
     bool constrain_wanted;  /* it is to be asked */

@@ -119,7 +119,7 @@ void session_sub_drop(struct session *s, struct subscription *sub)
     sub->part = NULL;
     sub->stage = SUB_DROP;
     if (list_empty(&sub->drop_link))
-        list_append(&s->dropping, &sub->drop_link);
+        list_append(sub->second ? &s->dropping_keys : &s->dropping, &sub->drop_link);
     s->requests_wait = true;
 }
 
@@ -137,6 +137,10 @@ void session_sub_answered(struct session *s, struct subscription *sub)
         idmap_remove(&s->requests, sub->request_id);
     sub->request_id = 0;
     timers_set(&s->answers, &sub->answer, TIMER_OFF);
+    if (s->keys_wait && s->answers.n <= LIMIT_SECOND_ASKED / 2) {
+        s->keys_wait = false;
+        s->requests_wait = true;
+    }
 }
 
 void session_forget_subs(struct session *s)

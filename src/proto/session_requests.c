@@ -237,15 +237,29 @@ static int ask_rebind(struct session *s, struct buf *line)
     return 0;
 }
 
-static int ask_deletes(struct session *s, uint64_t now, struct buf *line)
+/* Whether another second level may be asked for or deleted now. */
+static bool room_for_keys(struct session *s)
 {
+    s->keys_wait = s->answers.n >= LIMIT_SECOND_ASKED;
+    return !s->keys_wait;
+}
+
+static int ask_deletes(struct session *s, uint64_t now, struct list *dropping, struct buf *line)
+{
+    struct list *link;
     int r = 0;
-    LIST_EACH_SAFE(link, &s->dropping) {
+    while (r == 0 && (link = list_first(dropping))) {
+        if (dropping == &s->dropping_keys && !room_for_keys(s))
+            break;
         buf_clear(line);
         r = ask_delete(s, now, CONTAINER_OF(link, struct subscription, drop_link), line);
-        if (r != 0)
-            break;
     }
+    return r;
+}
+
+static int ask_strays(struct session *s, struct buf *line)
+{
+    int r = 0;
     while (s->n_strays && r == 0) {
         buf_clear(line);
         r = ask_delete_stray(s, line);
@@ -259,7 +273,7 @@ static int ask_parts(struct session *s, uint64_t now, struct list *asking, struc
     int r = 0;
     while (r == 0 && (link = list_first(asking))) {
         struct session_part *p = CONTAINER_OF(link, struct session_part, ask_link);
-        if (p->kind == PART_KEY && !p->sub && s->n_second >= LIMIT_SECOND_LEVELS)
+        if (p->kind == PART_KEY && (!room_for_keys(s) || (!p->sub && s->n_second >= LIMIT_SECOND_LEVELS)))
             break;
         buf_clear(line);
         if (!p->sub)
@@ -273,10 +287,14 @@ static int ask_parts(struct session *s, uint64_t now, struct list *asking, struc
 /* Deletes first: they make room on the server, and a table subscribed anew must not overlap with itself. Second levels, which may be many, last. */
 static int build_batch(struct session *s, uint64_t now, struct buf *line)
 {
-    int r = ask_deletes(s, now, line);
+    int r = ask_deletes(s, now, &s->dropping, line);
+    if (r == 0)
+        r = ask_strays(s, line);
     LIST_EACH(link, &s->tables)
         if (r == 0)
             r = ask_parts(s, now, &CONTAINER_OF(link, struct session_table, link)->asking, line);
+    if (r == 0)
+        r = ask_deletes(s, now, &s->dropping_keys, line);
     LIST_EACH(link, &s->tables)
         if (r == 0)
             r = ask_parts(s, now, &CONTAINER_OF(link, struct session_table, link)->asking_keys, line);

@@ -382,6 +382,76 @@ START_TEST(names)
 }
 END_TEST
 
+static size_t count_words(const struct player_lines *l, const char *what)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < l->n; i++)
+        for (const char *at = l->at[i]; (at = strstr(at, what)); at += strlen(what))
+            n++;
+    return n;
+}
+
+static void answer_adds(struct player *p, size_t from, size_t to)
+{
+    AUTO_BUF struct buf text = BUF_INIT(1 << 20);
+    for (size_t id = from; id <= to; id++)
+        buf_printf(&text, "SUBOK,%zu,1,1\r\n", id);
+    player_forget(p);
+    player_feed(p, buf_span(&text), 0);
+    session_control_closed(p->session, p->now);
+    player_drain(p);
+}
+
+/* Second levels by the thousand are asked for, and deleted, only as fast as the server answers; a table's own requests go before them. */
+START_TEST(keys_by_the_thousand)
+{
+    enum { KEYS = 3000 };
+    struct session_options options = player_defaults();
+    options.transports[0] = SESSION_WS_STREAMING;
+    const struct table_options table = {.name = "t",
+                                        .mode = TABLE_COMMAND,
+                                        .group = "g",
+                                        .schema = "s",
+                                        .n_items = 1,
+                                        .n_fields = 2,
+                                        .n_second = 1,
+                                        .second_schema = "q"};
+    AUTO_BUF struct buf text = BUF_INIT(1 << 20);
+    struct player p;
+    player_init(&p, &options);
+    session_start(p.session, p.now);
+    session_credentials(p.session, p.now, NULL, NULL);
+    player_drain(&p);
+    session_opened(p.session, p.now);
+    player_drain(&p);
+    player_feed(&p, SPAN("WSOK\r\nCONOK,Sabcdef012345,50000,5000,*\r\n"), 0);
+    player_add_table(&p, &table, 0);
+    player_drain(&p);
+    buf_add_text(&text, "SUBCMD,1,1,2,1,2\r\n");
+    for (int i = 0; i < KEYS; i++)
+        buf_printf(&text, "U,1,1,k%d|ADD\r\n", i);
+    player_forget(&p);
+    player_feed(&p, buf_span(&text), 0);
+    ck_assert_uint_eq(count_words(&p.actions, "LS_op=add"), LIMIT_SECOND_ASKED);
+    answer_adds(&p, 2, 200);
+    ck_assert_uint_eq(count_words(&p.actions, "LS_op=add"), 0);
+    answer_adds(&p, 201, 301);
+    ck_assert_uint_eq(count_words(&p.actions, "LS_op=add"), 300);
+    for (size_t id = 302; id <= KEYS + 1; id += 300)
+        answer_adds(&p, id, id + 299);
+    ck_assert_uint_eq(p.session->n_second, KEYS);
+    ck_assert_uint_eq(session_deadline(p.session) - p.now, 7000);
+    player_forget(&p);
+    player_feed(&p, SPAN("CS,1,1\r\n"), 0);
+    ck_assert_uint_eq(count_words(&p.actions, "LS_op=delete"), LIMIT_SECOND_ASKED);
+    player_forget(&p);
+    session_remove_table(p.session, p.now, player_table(&p, SPAN("t")), false);
+    player_drain(&p);
+    ck_assert_uint_eq(count_words(&p.actions, "LS_subId=1"), 1);
+    player_done(&p);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("session");
@@ -400,6 +470,7 @@ int main(void)
     tcase_add_test(c, sequence_names);
     tcase_add_test(c, long_response);
     tcase_add_test(c, names);
+    tcase_add_test(c, keys_by_the_thousand);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
