@@ -262,11 +262,14 @@ static void let_end(struct session *s, uint64_t now)
 void session_looped(struct session *s, uint64_t now, uint64_t delay_ms)
 {
     bool caught_up = s->phase == SESSION_PHASE_CATCHING_UP, poll = s->polling && !caught_up;
+    const char *why = poll ? NULL : s->slowed ? "LOOP; too far behind for a stream" : "LOOP";
     if (caught_up) {
         session_caught_up(s, now);
     } else if (poll) {
         s->counters.polls++;
         /* A poll that brought nothing: nothing waits on the server any more. */
+        if (s->slowed && !s->poll_brought)
+            why = "no longer behind";
         s->slowed = s->slowed && s->poll_brought;
     } else {
         s->counters.rebinds++;
@@ -279,7 +282,7 @@ void session_looped(struct session *s, uint64_t now, uint64_t delay_ms)
         session_close_stream(s);
     session_set_phase(s, now, SESSION_PHASE_LOOPED);
     if (!caught_up)
-        session_report_state(s, now, poll ? NULL : "LOOP", NULL);
+        session_report_state(s, now, why, NULL);
 }
 
 void session_bound(struct session *s, uint64_t now)

@@ -251,6 +251,8 @@ def behind(world, transport, polling):
     sent(scene, 200)
     all_came(scene)
     assert details(scene) == [transport, polling, transport], details(scene)
+    scene.status.wait_session("reconnecting", detail=polling, where=lambda m: "behind" in m["reason"])
+    scene.status.wait_session("reconnecting", detail=transport, where=lambda m: "no longer behind" in m["reason"])
     assert set(scene.continuities()) == {"new", "preserved"}
 
 
