@@ -124,27 +124,40 @@ static void check_add(struct world *w, const struct told_table *t, struct span l
              : t->shape.snapshot ? "true"
                                  : "false",
              (unsigned long long)t->shape.length);
-    must_be(w, t->state == SESSION_TABLE_PENDING, "an add of a table that is not to be asked for", line);
-    must_be(w, !t->waits || w->player.now >= t->waits_since + w->options.retry_ms / 2, "an add too soon",
-            line);
-    must_be(w, !t->sub || overdue(w, t->sub), "an add while another waits for its answer", line);
     must_be(w, span_is(parameter(line, "LS_mode"), modes[t->shape.mode]), "another mode", line);
     must_be(w, span_is(parameter(line, "LS_snapshot"), t->shape.mode == TABLE_RAW ? "" : snapshot),
             "another snapshot", line);
     must_be(w, span_is(parameter(line, "LS_requested_max_frequency"), t->wished), "another frequency", line);
+    if (t->split)
+        return;
+    must_be(w, t->state == SESSION_TABLE_PENDING, "an add of a table that is not to be asked for", line);
+    must_be(w, !t->waits || w->player.now >= t->waits_since + w->options.retry_ms / 2, "an add too soon",
+            line);
+    must_be(w, !t->sub || overdue(w, t->sub), "an add while another waits for its answer", line);
 }
 
 static struct sub *on_add(struct world *w, struct span line, uint64_t id)
 {
     struct oracle *o = &w->oracle;
-    struct told_table *t = oracle_table(w, parameter(line, "LS_group"));
-    must_be(w, t, "an add of a table that nobody wants", line);
+    struct span group = parameter(line, "LS_group");
+    struct told_table *t = oracle_table(w, group);
+    size_t item = 0;
+    if (!t && !split_name(w, group, &t, &item))
+        t = NULL;
+    must_be(w, t && t->split == (item > 0), "an add of a table that nobody wants", line);
     must_be(w, id == o->last_sub_id + 1, "LS_subId does not count on", line);
     check_add(w, t, line);
     o->last_sub_id = id;
     struct sub *sub = new_sub(w);
     *sub = (struct sub){
         .id = id, .session = o->session, .shape = &t->shape, .table = t, .asked_at = w->player.now};
+    if (item) {
+        const struct sub *last = t->parts[item - 1].sub;
+        sub->item = item;
+        sub->shape = &t->part_shape;
+        split_asked(w, t, sub, last && overdue(w, last));
+        return sub;
+    }
     if (t->sub)
         t->sub->table = NULL;
     t->sub = sub;
@@ -158,8 +171,13 @@ static struct sub *on_delete(struct world *w, struct span line, uint64_t id)
     /* One that the server made up is deleted once. */
     if (!sub)
         return NULL;
-    if (sub->table && !sub->on && overdue(w, sub)) {
-        sub->table->sub = NULL;
+    if (sub->table && (!sub->on || sub->unsure) && overdue(w, sub)) {
+        if (sub->item) {
+            sub->table->parts[sub->item - 1].sub = NULL;
+            sub->table->parts[sub->item - 1].state = PART_IS_OPEN;
+        } else {
+            sub->table->sub = NULL;
+        }
         sub->table = NULL;
     }
     must_be(w, !sub->table, "a delete of a table that is wanted", line);
@@ -378,6 +396,10 @@ static void check_asked(struct world *w)
         return;
     LIST_EACH(link, &o->tables) {
         const struct told_table *t = table_of(link);
+        if (t->split) {
+            split_check_asked(w, t);
+            continue;
+        }
         bool asked = t->sub && !(t->sub->given_up && !t->sub->on);
         if (t->state == SESSION_TABLE_PENDING && !asked && !t->waits)
             world_fail(w, NULL, "table %s is not asked for", t->shape.name);
@@ -396,7 +418,7 @@ static void check_stale(struct world *w)
 {
     LIST_EACH(link, &w->oracle.tables) {
         const struct told_table *t = table_of(link);
-        if (t->state == SESSION_TABLE_ACTIVE && t->stale_ms && !w->held &&
+        if (t->state == SESSION_TABLE_ACTIVE && t->stale_ms && !w->held && !split_is_unsure(t) &&
             w->player.now >= t->heard_at + t->stale_ms)
             world_fail(w, NULL, "table %s is not told as stale", t->shape.name);
     }
@@ -428,6 +450,9 @@ static void check_retried(struct world *w)
 
 void oracle_at_rest(struct world *w)
 {
+    LIST_EACH(link, &w->oracle.tables)
+        if (table_of(link)->split && !w->held)
+            split_at_rest(w, table_of(link));
     check_retried(w);
     check_asks(w);
     check_stale(w);

@@ -17,7 +17,7 @@ static struct want *add_want(struct world *w, char *text)
     return &o->wants[o->n_wants++];
 }
 
-static struct want *__attribute__((format(printf, 2, 3))) want(struct world *w, const char *format, ...)
+struct want *oracle_want(struct world *w, const char *format, ...)
 {
     char *text = NULL;
     va_list arguments;
@@ -25,16 +25,6 @@ static struct want *__attribute__((format(printf, 2, 3))) want(struct world *w, 
     MUST(vasprintf(&text, format, arguments) >= 0);
     va_end(arguments);
     return add_want(w, text);
-}
-
-void oracle_want(struct world *w, const char *format, ...)
-{
-    char *text = NULL;
-    va_list arguments;
-    va_start(arguments, format);
-    MUST(vasprintf(&text, format, arguments) >= 0);
-    va_end(arguments);
-    add_want(w, text);
 }
 
 const char *oracle_state_name(enum session_table_state state)
@@ -58,8 +48,8 @@ static const char *frequency_text(const struct told_table *t, char text[static 4
 static struct want *want_table(struct world *w, const struct told_table *t, const char *tail)
 {
     char frequency[48];
-    return want(w, "table %s %s%s%s", t->shape.name, oracle_state_name(t->state),
-                frequency_text(t, frequency), tail);
+    return oracle_want(w, "table %s %s%s%s", t->shape.name, oracle_state_name(t->state),
+                       frequency_text(t, frequency), tail);
 }
 
 /* ---- items ---- */
@@ -75,20 +65,24 @@ static void free_rows(struct told_item *item)
     }
 }
 
+void oracle_void_item(struct told_item *item)
+{
+    free_rows(item);
+    values_done(&item->row);
+    item->shown = item->has_messages = false;
+}
+
 static void void_items(struct told_table *t)
 {
-    for (size_t i = 0; i < t->shape.items; i++) {
-        free_rows(&t->items[i]);
-        values_done(&t->items[i].row);
-        t->items[i].shown = t->items[i].has_messages = false;
-    }
+    for (size_t i = 0; i < t->shape.items; i++)
+        oracle_void_item(&t->items[i]);
 }
 
 void oracle_gaps(struct world *w, struct told_table *t, const char *reason)
 {
     for (size_t i = 0; i < t->shape.items; i++)
         if (t->items[i].has_messages)
-            want(w, "gap %s %zu : %s", t->shape.name, i + 1, reason);
+            oracle_want(w, "gap %s %zu : %s", t->shape.name, i + 1, reason);
     void_items(t);
 }
 
@@ -102,6 +96,7 @@ static void drop_sub(struct told_table *t)
 static void forget_sub(struct told_table *t)
 {
     drop_sub(t);
+    split_forget(t);
     t->reconf = NULL;
     t->reconf_wanted = false;
 }
@@ -161,11 +156,17 @@ static void put_text(struct buf *out, const char *value)
             buf_add_char(out, *c);
 }
 
+/* Which of the table's items it is about. */
+static size_t position(const struct note *note)
+{
+    return note->sub->item ? note->sub->item : note->item;
+}
+
 static void put_row(struct buf *out, const struct told_table *t, const struct note *note,
                     const struct values *values)
 {
-    bool snapshot = t->items[note->item - 1].in_snapshot;
-    buf_printf(out, "%s %s %zu ", snapshot ? "snapshot" : "update", t->shape.name, note->item);
+    bool snapshot = t->items[position(note) - 1].in_snapshot;
+    buf_printf(out, "%s %s %zu ", snapshot ? "snapshot" : "update", t->shape.name, position(note));
     for (size_t i = 0; i < t->shape.fields; i++) {
         if (i)
             buf_add_char(out, '|');
@@ -209,7 +210,7 @@ static void set_text(char **to, const char *text)
 
 static void want_delete(struct world *w, struct told_table *t, const struct note *note, const char *key)
 {
-    struct key_row *row = find_key(&t->items[note->item - 1], key);
+    struct key_row *row = find_key(&t->items[position(note) - 1], key);
     struct values values = {0};
     AUTO_BUF struct buf out = BUF_INIT(SIZE_MAX / 2);
     set_text(&values.at[t->shape.key - 1], key);
@@ -222,7 +223,7 @@ static void want_delete(struct world *w, struct told_table *t, const struct note
             buf_printf(&out, "%s%zu", comma, i);
             comma = ",";
         }
-    want(w, "%s", buf_text(&out));
+    oracle_want(w, "%s", buf_text(&out));
     values_done(&values);
     if (!row)
         return;
@@ -234,7 +235,7 @@ static void want_delete(struct world *w, struct told_table *t, const struct note
 
 static void want_command(struct world *w, struct told_table *t, const struct note *note)
 {
-    struct told_item *item = &t->items[note->item - 1];
+    struct told_item *item = &t->items[position(note) - 1];
     const char *key = note->values.at[t->shape.key - 1];
     if (strcmp(note->values.at[t->shape.command - 1], "DELETE") == 0) {
         want_delete(w, t, note, key);
@@ -256,14 +257,14 @@ static void want_command(struct world *w, struct told_table *t, const struct not
     put_row(&out, t, note, &values);
     put_key(&out, command, key, ++row->kseq);
     put_changed(&out, &t->shape, first ? NULL : &row->values, &values);
-    want(w, "%s", buf_text(&out));
+    oracle_want(w, "%s", buf_text(&out));
     values_done(&row->values);
     row->values = values;
 }
 
 static void want_update(struct world *w, struct told_table *t, const struct note *note)
 {
-    struct told_item *item = &t->items[note->item - 1];
+    struct told_item *item = &t->items[position(note) - 1];
     if (t->shape.mode == TABLE_COMMAND) {
         want_command(w, t, note);
         return;
@@ -271,7 +272,7 @@ static void want_update(struct world *w, struct told_table *t, const struct note
     AUTO_BUF struct buf out = BUF_INIT(SIZE_MAX / 2);
     put_row(&out, t, note, &note->values);
     put_changed(&out, &t->shape, item->shown ? &item->row : NULL, &note->values);
-    want(w, "%s", buf_text(&out));
+    oracle_want(w, "%s", buf_text(&out));
     values_copy(&item->row, &note->values);
     item->shown = true;
     if (t->shape.mode == TABLE_MERGE)
@@ -291,7 +292,12 @@ static void want_subscribed(struct world *w, struct sub *sub)
     if (!t || sub->on)
         return;
     bool maybe = overdue(w, sub);
-    struct want *wanted = want(w, "table %s %s...", t->shape.name, sub->odd_counts ? "failed" : "active");
+    if (sub->item) {
+        split_subscribed(w, sub, maybe);
+        return;
+    }
+    struct want *wanted =
+        oracle_want(w, "table %s %s...", t->shape.name, sub->odd_counts ? "failed" : "active");
     wanted->effect = sub->odd_counts ? EFFECT_FAILED : EFFECT_ACTIVE;
     wanted->sub = sub;
     wanted->maybe = maybe;
@@ -302,22 +308,25 @@ static void want_conf(struct world *w, struct sub *sub, const struct note *note)
     struct told_table *t = sub->table;
     if (!t || strcmp(t->frequency, note->frequency) == 0)
         return;
-    struct want *wanted =
-        want(w, "table %s %s frequency=%s...", t->shape.name, oracle_state_name(t->state), note->frequency);
+    struct want *wanted = oracle_want(w, "table %s %s frequency=%s...", t->shape.name,
+                                      oracle_state_name(t->state), note->frequency);
     wanted->effect = EFFECT_FREQUENCY;
     wanted->sub = sub;
     wanted->note = note;
-    wanted->maybe = !sub->on && overdue(w, sub);
+    wanted->maybe = t->split || (!sub->on && overdue(w, sub));
+    /* Of a table in parts either of two reasons may be told, or both. */
+    if (t->split)
+        snprintf(t->frequency, sizeof t->frequency, "%s", note->frequency);
 }
 
 static void want_item_message(struct world *w, struct told_table *t, const struct note *note)
 {
-    struct told_item *item = &t->items[note->item - 1];
+    struct told_item *item = &t->items[position(note) - 1];
     static const char *const names[] = {[NOTE_EOS] = "eos", [NOTE_CLEAR] = "clear"};
     if (note->kind == NOTE_LOST)
-        want(w, "lost %s %zu %llu", t->shape.name, note->item, (unsigned long long)note->count);
+        oracle_want(w, "lost %s %zu %llu", t->shape.name, position(note), (unsigned long long)note->count);
     else
-        want(w, "%s %s %zu", names[note->kind], t->shape.name, note->item);
+        oracle_want(w, "%s %s %zu", names[note->kind], t->shape.name, position(note));
     if (note->kind == NOTE_EOS)
         item->in_snapshot = false;
     if (note->kind == NOTE_CLEAR) {
@@ -328,8 +337,28 @@ static void want_item_message(struct world *w, struct told_table *t, const struc
 
 static void on_bad(struct world *w)
 {
-    want(w, "state connecting waiting ... : protocol error: ...");
+    oracle_want(w, "state connecting waiting ... : protocol error: ...");
     oracle_lose(w, "session lost");
+}
+
+static void want_message(struct world *w, struct told_table *t, const struct note *note)
+{
+    if (note->kind == NOTE_UPDATE)
+        want_update(w, t, note);
+    else
+        want_item_message(w, t, note);
+    if (note->sub->unsure) {
+        struct want *wanted = &w->oracle.wants[w->oracle.n_wants - 1];
+        *wanted = (struct want){
+            .text = wanted->text, .maybe = true, .effect = EFFECT_MESSAGE, .sub = note->sub, .note = note};
+        return;
+    }
+    t->items[position(note) - 1].has_messages = true;
+    t->heard_at = w->player.now;
+    if (t->state != SESSION_TABLE_STALE)
+        return;
+    t->state = SESSION_TABLE_ACTIVE;
+    want_table(w, t, t->split ? "..." : "");
 }
 
 static void on_note(struct world *w, const struct note *note)
@@ -341,21 +370,14 @@ static void on_note(struct world *w, const struct note *note)
     } else if (note->kind == NOTE_CONF) {
         want_conf(w, sub, note);
     } else if (note->kind == NOTE_UNSUB) {
-        if (t)
+        if (t && sub->item)
+            split_unsubscribed(w, sub);
+        else if (t)
             fail_table(w, t, "unsubscribed by the server", " : unsubscribed by the server");
     } else if (t && sub->on && note->kind == NOTE_BAD) {
         on_bad(w);
     } else if (t && sub->on) {
-        if (note->kind == NOTE_UPDATE)
-            want_update(w, t, note);
-        else
-            want_item_message(w, t, note);
-        t->items[note->item - 1].has_messages = true;
-        t->heard_at = w->player.now;
-        if (t->state != SESSION_TABLE_STALE)
-            return;
-        t->state = SESSION_TABLE_ACTIVE;
-        want_table(w, t, "");
+        want_message(w, t, note);
     }
 }
 
@@ -382,8 +404,8 @@ static void want_connected(struct world *w)
                                          : o->recover_by != NEVER ? SESSION_RECOVERED
                                                                   : SESSION_PRESERVED;
     const char *id = o->session->id;
-    want(w, "state connected ... %s id=%s%s", names[continuity], id + strlen(id) - 6,
-         w->auto_transport ? "..." : "");
+    oracle_want(w, "state connected ... %s id=%s%s", names[continuity], id + strlen(id) - 6,
+                w->auto_transport ? "..." : "");
 }
 
 static void on_conok(struct world *w, const struct line *line)
@@ -409,7 +431,7 @@ static void on_prog(struct world *w, const struct line *line)
     struct oracle *o = &w->oracle;
     if (o->bind == BIND_RECOVERY && line->number <= o->got)
         return;
-    want(w, "state connecting waiting ...(PROG)...");
+    oracle_want(w, "state connecting waiting ...(PROG)...");
     oracle_lose(w, "session lost");
 }
 
@@ -436,7 +458,7 @@ static void on_loop(struct world *w, const struct line *line)
         o->recover_by = w->player.now + w->options.recovery_ms;
         doubt_all(w);
     } else if (!(o->bind == BIND_CREATE && o->settles) && !w->stream.polls) {
-        want(w, "state reconnecting ... : LOOP");
+        oracle_want(w, "state reconnecting ... : LOOP");
     }
 }
 
@@ -462,7 +484,8 @@ static void lost_by_code(struct world *w, const struct line *line, bool refused)
 {
     if (w->oracle.session)
         w->oracle.session->refused = true;
-    want(w, "state %s... code=%d : ...", refused ? "disconnected refused" : "connecting waiting", line->code);
+    oracle_want(w, "state %s... code=%d : ...", refused ? "disconnected refused" : "connecting waiting",
+                line->code);
     oracle_lose(w, "session lost");
 }
 
@@ -473,7 +496,8 @@ static void on_refusal(struct world *w, const struct line *line)
     o->dead = true;
     switch (verdict_of(creating, line->kind == LINE_END, line->code)) {
     case RETRY:
-        want(w, "state %s ... code=%d : ...", o->owed ? "connecting" : "reconnecting recovering", line->code);
+        oracle_want(w, "state %s ... code=%d : ...", o->owed ? "connecting" : "reconnecting recovering",
+                    line->code);
         break;
     case REFUSED: lost_by_code(w, line, true); break;
     case ANEW:
@@ -497,8 +521,8 @@ static void reconf_refused(struct world *w, const struct request *r, int code)
     if (!t || t->reconf != r)
         return;
     char frequency[48];
-    struct want *wanted = want(w, "table %s %s%s code=%d : ...", t->shape.name, oracle_state_name(t->state),
-                               frequency_text(t, frequency), code);
+    struct want *wanted = oracle_want(w, "table %s %s%s code=%d : ...", t->shape.name,
+                                      oracle_state_name(t->state), frequency_text(t, frequency), code);
     wanted->effect = EFFECT_REFUSED;
     wanted->sub = r->sub;
     wanted->maybe = r->doubtful || w->player.now >= r->at + w->options.connect_ms;
@@ -518,10 +542,15 @@ static void add_refused(struct world *w, struct sub *sub, int code)
     struct told_table *t = sub->table;
     if (!t || sub->on)
         return;
-    bool again = code == 66 || code == 68;
+    bool again = code == 66 || code == 68, split = t->shape.splits && !again;
+    if (sub->item) {
+        split_refused(w, sub, code, overdue(w, sub));
+        return;
+    }
+    bool open = again || (split && t->shape.items > 1);
     struct want *wanted =
-        want(w, "table %s %s... code=%d : ...", t->shape.name, again ? "pending" : "failed", code);
-    wanted->effect = again ? EFFECT_WAITS : EFFECT_FAILED;
+        oracle_want(w, "table %s %s... code=%d : ...", t->shape.name, open ? "pending" : "failed", code);
+    wanted->effect = again ? EFFECT_WAITS : split ? EFFECT_SPLIT : EFFECT_FAILED;
     wanted->sub = sub;
     wanted->maybe = overdue(w, sub);
 }
@@ -601,7 +630,7 @@ void oracle_heard(struct world *w)
     if (!o->stalled)
         return;
     o->stalled = false;
-    want(w, "state connected ... preserved...");
+    oracle_want(w, "state connected ... preserved...");
 }
 
 /* ---- effects of what was seen ---- */
@@ -639,6 +668,16 @@ static void seen(struct world *w, const struct want *wanted)
         t->failed_at = w->player.now;
         t->state = SESSION_TABLE_FAILED;
         break;
+    case EFFECT_SPLIT:
+        forget_sub(t);
+        split_begin(w, t);
+        break;
+    case EFFECT_SPLIT_STATE: split_seen_state(wanted->told); break;
+    case EFFECT_MESSAGE:
+        wanted->sub->unsure = t->parts[wanted->sub->item - 1].unsure = false;
+        t->items[position(wanted->note) - 1].has_messages = true;
+        t->heard_at = w->player.now;
+        break;
     case EFFECT_NONE:
     default: break;
     }
@@ -647,7 +686,11 @@ static void seen(struct world *w, const struct want *wanted)
 /* It was given up before the server's word came. */
 static void not_seen(const struct want *wanted)
 {
-    if (wanted->effect == EFFECT_ACTIVE || wanted->effect == EFFECT_FAILED)
+    if (wanted->effect == EFFECT_MESSAGE && wanted->sub->table) {
+        wanted->sub->table->parts[wanted->sub->item - 1].sub = NULL;
+        wanted->sub->table = NULL;
+    }
+    if (wanted->effect == EFFECT_ACTIVE || wanted->effect == EFFECT_FAILED || wanted->effect == EFFECT_SPLIT)
         drop_sub(wanted->sub->table);
 }
 
@@ -753,12 +796,13 @@ static bool explained_table(struct world *w, const char *event)
         t->state = SESSION_TABLE_STALE;
         return true;
     }
-    if (span_is(rest, "pending") && t->state == SESSION_TABLE_FAILED && t->retry_ms &&
+    if (span_starts(rest, SPAN("pending")) && t->state == SESSION_TABLE_FAILED && t->retry_ms &&
         w->player.now >= t->failed_at + t->retry_ms) {
+        split_again(t, false);
         t->state = SESSION_TABLE_PENDING;
         return true;
     }
-    return false;
+    return t->split && span_starts(rest, span_of(oracle_state_name(split_state(t))));
 }
 
 /* ---- events ---- */

@@ -431,7 +431,7 @@ static void add(struct world *w, struct sub *sub)
     struct troubles *t = &w->troubles;
     sub->stage = SUB_ASKED;
     sub->due_at = w->player.now + (t->subok_ms ? t->subok_ms : random_below(&w->server.chance, 3));
-    sub->odd_counts = t->odd_counts && sub->shape->counted;
+    sub->odd_counts = t->odd_counts && sub->shape->counted && !sub->item;
     t->subok_ms = 0;
     t->odd_counts = false;
 }
@@ -447,6 +447,8 @@ static int execute(struct world *w, const struct request *r)
     bool ours = r->sub && r->sub->stage != SUB_OFF && r->sub->stage != SUB_UNHEARD;
     switch (r->operation) {
     case OP_ADD:
+        if (!code && r->sub->shape->splits && chance_of(w, r->sub->item ? 4 : 2))
+            code = 21;
         if (!code)
             add(w, r->sub);
         else

@@ -16,6 +16,7 @@ struct shape {
     bool snapshot;
     uint64_t length; /* of the snapshot, DISTINCT; 0: as `snapshot` says */
     bool counted;    /* items and fields are configured */
+    bool splits;     /* a group that is refused is tried item by item */
 };
 
 struct values {

@@ -61,6 +61,7 @@ static void make_shape(struct play *p, struct shape *s)
     s->snapshot = s->mode != TABLE_RAW && !one_in(p, 3);
     s->length = s->mode == TABLE_DISTINCT && one_in(p, 3) ? 10 : 0;
     s->counted = !one_in(p, 3);
+    s->splits = s->counted && one_in(p, 4);
 }
 
 static void write_table(struct world *w, const struct told_table *t, bool silent)
@@ -79,6 +80,8 @@ static void write_table(struct world *w, const struct told_table *t, bool silent
         buf_printf(&out, " frequency=%s", t->wished);
     buf_printf(&out, " retry=%llu stale=%llu%s", (unsigned long long)t->retry_ms,
                (unsigned long long)t->stale_ms, silent ? " silent" : "");
+    for (size_t i = 1; s->splits && i <= s->items; i++)
+        buf_printf(&out, "%s%s.%zu", i == 1 ? " split=" : ",", s->name, i);
     world_write_table(w, "%s", buf_text(&out));
 }
 
@@ -97,6 +100,14 @@ static void tell_table(struct world *w, struct told_table *t, bool silent)
         .max_frequency = *t->wished ? t->wished : NULL,
     };
     struct session_table *real = player_add_table(&w->player, &options, t->retry_ms);
+    char names[ITEMS_MAX][24];
+    const char *list[ITEMS_MAX];
+    for (size_t i = 0; i < s->items; i++) {
+        snprintf(names[i], sizeof names[i], "%s.%zu", s->name, i + 1);
+        list[i] = names[i];
+    }
+    if (s->splits)
+        MUST(session_split_on_error(real, list) == 0);
     if (silent)
         session_silence_table(w->player.session, real);
     session_set_stale(w->player.session, w->player.now, real, t->stale_ms);
@@ -147,6 +158,7 @@ static void step_remove(struct play *p)
     oracle_want(w, "table %s deleted%s...", t->shape.name, replaced ? " replaced" : "");
     if (t->sub)
         t->sub->table = NULL;
+    split_forget(t);
     list_remove(&t->link);
     list_append(&w->oracle.gone, &t->link);
     world_settle(w);
@@ -162,7 +174,9 @@ static void step_start_table(struct play *p)
         return;
     world_write_table(w, "start-table %s", t->shape.name);
     session_start_table(w->player.session, real_table(w, t));
-    if (t->state == SESSION_TABLE_SILENT || t->state == SESSION_TABLE_FAILED) {
+    if (t->split)
+        split_started(w, t);
+    else if (t->state == SESSION_TABLE_SILENT || t->state == SESSION_TABLE_FAILED) {
         t->state = SESSION_TABLE_PENDING;
         oracle_want(w, "table %s pending", t->shape.name);
     }
@@ -211,7 +225,7 @@ static void step_reconf(struct play *p)
     static const char *const frequencies[] = {"1", "2.5", "unlimited", "3"};
     struct world *w = &p->world;
     struct told_table *t = any_table(p);
-    if (!t)
+    if (!t || t->split)
         return;
     const char *frequency = frequencies[random_below(&p->chance, ARRAY_LENGTH(frequencies))];
     if (w->about_tables)

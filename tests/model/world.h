@@ -21,6 +21,8 @@ struct sub {
     struct source_item items[ITEMS_MAX];
     /* the oracle's */
     struct told_table *table; /* who asked for it; NULL: nobody wants it any more */
+    size_t item;              /* of the table's, 1-based, that is its only one; 0: it is of them all */
+    bool unsure;              /* its SUBOK came late: what it brings may be nobody's */
     uint64_t asked_at;        /* the add (or taken), or the delete */
     bool doubtful;            /* the client may have given it up: it was not answered in time */
     bool on;                  /* its SUBOK was delivered */
@@ -189,6 +191,14 @@ struct told_item {
     struct list rows; /* COMMAND */
 };
 
+/* An item that is asked for by itself. */
+struct told_part {
+    struct sub *sub;
+    enum { PART_IS_OPEN, PART_IS_ACTIVE, PART_IS_FAILED, PART_IS_WAITING } state;
+    uint64_t since; /* WAITING */
+    bool unsure;    /* the server's word came late, and may not count */
+};
+
 /* A table, as its user sees it. */
 struct told_table {
     struct list link;
@@ -203,15 +213,29 @@ struct told_table {
     const struct request *reconf; /* that waits for its answer */
     bool reconf_wanted;
     uint64_t stale_ms, heard_at, retry_ms, failed_at;
+    bool split; /* it is asked for item by item */
+    struct shape part_shape;
+    struct told_part parts[ITEMS_MAX];
     struct told_item items[ITEMS_MAX];
 };
 
 struct want {
     char *text; /* a pattern; owned */
     bool maybe; /* its subscription may have been given up meanwhile */
-    enum { EFFECT_NONE, EFFECT_ACTIVE, EFFECT_FREQUENCY, EFFECT_REFUSED, EFFECT_WAITS, EFFECT_FAILED } effect;
+    enum {
+        EFFECT_NONE,
+        EFFECT_ACTIVE,
+        EFFECT_FREQUENCY,
+        EFFECT_REFUSED,
+        EFFECT_WAITS,
+        EFFECT_FAILED,
+        EFFECT_SPLIT,
+        EFFECT_SPLIT_STATE,
+        EFFECT_MESSAGE
+    } effect;
     struct sub *sub;
     const struct note *note;
+    struct told_table *told;       /* SPLIT_STATE */
     const struct told_table *lost; /* with the session: tables may be told in any order */
 };
 
@@ -308,6 +332,25 @@ void server_message_note(struct served *session, const char *format, ...) PRINTF
 void server_unsubscribe(struct sub *sub);
 void server_update(struct sub *sub, size_t item, struct random *chance);
 
+/* ---- split.c: a table that is asked for item by item ---- */
+/* Whether GROUP is the name of such an item. */
+bool split_name(struct world *w, struct span group, struct told_table **ret, size_t *ret_item);
+enum session_table_state split_state(const struct told_table *t);
+void split_seen_state(struct told_table *t);
+void split_forget(struct told_table *t);
+void split_begin(struct world *w, struct told_table *t);
+/* Those that failed, and with ALL those that wait, are asked for again. */
+void split_again(struct told_table *t, bool all);
+void split_started(struct world *w, struct told_table *t);
+void split_asked(struct world *w, struct told_table *t, struct sub *sub, bool overdue);
+void split_subscribed(struct world *w, struct sub *sub, bool overdue);
+void split_refused(struct world *w, struct sub *sub, int code, bool overdue);
+void split_unsubscribed(struct world *w, struct sub *sub);
+/* Whether something was said of it so late that it may not count. */
+bool split_is_unsure(const struct told_table *t);
+void split_check_asked(struct world *w, const struct told_table *t);
+void split_at_rest(struct world *w, const struct told_table *t);
+
 /* ---- messages.c: messages to the server ---- */
 /* SEQUENCE: SEQUENCES for none. world_settle() is the caller's. */
 void messages_send(struct world *w, size_t sequence, uint64_t timeout_ms);
@@ -336,7 +379,8 @@ void oracle_line(struct world *w, const struct line *line);
 void oracle_heard(struct world *w);
 void oracle_event(struct world *w, const char *event);
 void oracle_nothing_left(struct world *w);
-void oracle_want(struct world *w, const char *format, ...) PRINTF_LIKE(2, 3);
+struct want *oracle_want(struct world *w, const char *format, ...) PRINTF_LIKE(2, 3);
+void oracle_void_item(struct told_item *item);
 void oracle_lose(struct world *w, const char *reason);
 void oracle_gaps(struct world *w, struct told_table *t, const char *reason);
 struct told_table *oracle_table(struct world *w, struct span name);
