@@ -448,7 +448,7 @@ int session_new(const struct session_options *options, uint64_t seed, struct ses
     list_init(&s->pending);
     list_init(&s->subs);
     list_init(&s->dropping);
-    list_init(&s->dropping_keys);
+    list_init(&s->dropping_many);
     session_messages_init(s);
     buf_init(&s->id, LIMIT_SESSION_ID_BYTES);
     buf_init(&s->control_link, LIMIT_CONTROL_LINK_BYTES);

@@ -208,7 +208,7 @@ struct session_table {
         item_names; /* owned, options.n_items of them: what to ask for when the group is refused; NULL: nothing */
     struct session_split *split; /* owned; NULL: the table is asked for as a whole */
     struct list asking,
-        asking_keys; /* parts of which something is to be asked; those of keys by themselves */
+        asking_many; /* parts of which something is to be asked; items and second levels by themselves */
     size_t n_keys,
         n_keys_failed; /* second levels there are, and of them those that the server refused; for everyone */
     bool second_told;  /* that one was refused */

@@ -17,7 +17,7 @@ struct subscription {
     uint64_t id;
     struct session_part *part; /* NULL: nobody wants it any more */
     struct list link;          /* in session.subs */
-    struct list drop_link;     /* in session.dropping or dropping_keys: SUB_DROP */
+    struct list drop_link;     /* in session.dropping or dropping_many: SUB_DROP */
     enum {
         SUB_ASKED,    /* add sent */
         SUB_ACCEPTED, /* REQOK came */
@@ -25,9 +25,9 @@ struct subscription {
         SUB_DROP,     /* delete is to be sent */
         SUB_DROPPED,  /* delete sent; the id is free at UNSUB */
     } stage;
-    uint64_t request_id; /* of the last add, delete or, while it is active, reconf; 0: answered */
-    struct timer answer; /* when the server is late with that, or with SUBOK */
-    bool second;         /* it was asked for a second level */
+    uint64_t request_id;      /* of the last add, delete or, while it is active, reconf; 0: answered */
+    struct timer answer;      /* when the server is late with that, or with SUBOK */
+    bool one_of_many, second; /* it was asked for an item or a second level; for a second level */
 };
 
 /* An outcome that somebody waits for. */
@@ -104,8 +104,8 @@ struct session {
     struct timers answers, retries; /* of subscriptions; of parts */
     size_t n_parts, n_second;       /* parts; subscriptions of second levels */
     struct list dropping,
-        dropping_keys;  /* subscriptions whose delete is to be asked; those of second levels by themselves */
-    bool keys_wait;     /* until enough of what was asked is answered: LIMIT_SECOND_ASKED */
+        dropping_many; /* subscriptions whose delete is to be asked; those of items and second levels by themselves */
+    bool many_wait;     /* until enough of what was asked is answered: LIMIT_MANY_ASKED */
     bool requests_wait; /* something is to be asked; false only when nothing is */
     uint64_t strays[8]; /* LS_subIds that the server has and we do not: to be deleted */
     size_t n_strays;

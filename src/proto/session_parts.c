@@ -26,7 +26,7 @@ void session_part_ask(struct session *s, struct session_part *p)
 {
     struct session_table *t = p->table;
     if (list_empty(&p->ask_link))
-        list_append(p->kind == PART_KEY ? &t->asking_keys : &t->asking, &p->ask_link);
+        list_append(p->kind == PART_WHOLE ? &t->asking : &t->asking_many, &p->ask_link);
     s->requests_wait = true;
 }
 
@@ -91,6 +91,7 @@ int session_sub_new(struct session *s, uint64_t id, struct session_part *part, s
     idmap_add(&s->by_id, id, sub);
     if (part)
         part->sub = sub;
+    sub->one_of_many = part && part->kind != PART_WHOLE;
     sub->second = part && part->kind == PART_KEY;
     s->n_second += sub->second;
     *ret = sub;
@@ -119,7 +120,7 @@ void session_sub_drop(struct session *s, struct subscription *sub)
     sub->part = NULL;
     sub->stage = SUB_DROP;
     if (list_empty(&sub->drop_link))
-        list_append(sub->second ? &s->dropping_keys : &s->dropping, &sub->drop_link);
+        list_append(sub->one_of_many ? &s->dropping_many : &s->dropping, &sub->drop_link);
     s->requests_wait = true;
 }
 
@@ -137,8 +138,8 @@ void session_sub_answered(struct session *s, struct subscription *sub)
         idmap_remove(&s->requests, sub->request_id);
     sub->request_id = 0;
     timers_set(&s->answers, &sub->answer, TIMER_OFF);
-    if (s->keys_wait && s->answers.n <= LIMIT_SECOND_ASKED / 2) {
-        s->keys_wait = false;
+    if (s->many_wait && s->answers.n <= LIMIT_MANY_ASKED / 2) {
+        s->many_wait = false;
         s->requests_wait = true;
     }
 }

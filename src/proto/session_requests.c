@@ -237,11 +237,11 @@ static int ask_rebind(struct session *s, struct buf *line)
     return 0;
 }
 
-/* Whether another second level may be asked for or deleted now. */
-static bool room_for_keys(struct session *s)
+/* Whether another item or second level may be asked for or deleted now. */
+static bool room_for_many(struct session *s)
 {
-    s->keys_wait = s->answers.n >= LIMIT_SECOND_ASKED;
-    return !s->keys_wait;
+    s->many_wait = s->answers.n >= LIMIT_MANY_ASKED;
+    return !s->many_wait;
 }
 
 static int ask_deletes(struct session *s, uint64_t now, struct list *dropping, struct buf *line)
@@ -249,7 +249,7 @@ static int ask_deletes(struct session *s, uint64_t now, struct list *dropping, s
     struct list *link;
     int r = 0;
     while (r == 0 && (link = list_first(dropping))) {
-        if (dropping == &s->dropping_keys && !room_for_keys(s))
+        if (dropping == &s->dropping_many && !room_for_many(s))
             break;
         buf_clear(line);
         r = ask_delete(s, now, CONTAINER_OF(link, struct subscription, drop_link), line);
@@ -273,7 +273,9 @@ static int ask_parts(struct session *s, uint64_t now, struct list *asking, struc
     int r = 0;
     while (r == 0 && (link = list_first(asking))) {
         struct session_part *p = CONTAINER_OF(link, struct session_part, ask_link);
-        if (p->kind == PART_KEY && (!room_for_keys(s) || (!p->sub && s->n_second >= LIMIT_SECOND_LEVELS)))
+        if (p->kind != PART_WHOLE && !room_for_many(s))
+            break;
+        if (p->kind == PART_KEY && !p->sub && s->n_second >= LIMIT_SECOND_LEVELS)
             break;
         buf_clear(line);
         if (!p->sub)
@@ -284,7 +286,7 @@ static int ask_parts(struct session *s, uint64_t now, struct list *asking, struc
     return r;
 }
 
-/* Deletes first: they make room on the server, and a table subscribed anew must not overlap with itself. Second levels, which may be many, last. */
+/* Deletes first: they make room on the server, and a table subscribed anew must not overlap with itself. What may be many, last. */
 static int build_batch(struct session *s, uint64_t now, struct buf *line)
 {
     int r = ask_deletes(s, now, &s->dropping, line);
@@ -294,10 +296,10 @@ static int build_batch(struct session *s, uint64_t now, struct buf *line)
         if (r == 0)
             r = ask_parts(s, now, &CONTAINER_OF(link, struct session_table, link)->asking, line);
     if (r == 0)
-        r = ask_deletes(s, now, &s->dropping_keys, line);
+        r = ask_deletes(s, now, &s->dropping_many, line);
     LIST_EACH(link, &s->tables)
         if (r == 0)
-            r = ask_parts(s, now, &CONTAINER_OF(link, struct session_table, link)->asking_keys, line);
+            r = ask_parts(s, now, &CONTAINER_OF(link, struct session_table, link)->asking_many, line);
     buf_clear(line);
     if (r == 0 && s->constrain_wanted)
         r = ask_constrain(s, now, line);

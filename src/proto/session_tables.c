@@ -153,7 +153,7 @@ int session_add_table(struct session *s, uint64_t now, const struct table_option
     list_init(&t->link);
     list_init(&t->pending_link);
     list_init(&t->asking);
-    list_init(&t->asking_keys);
+    list_init(&t->asking_many);
     session_part_init(s, &t->whole, t, PART_WHOLE, 0);
     list_append(&s->tables, &t->link);
     t->retry_failed_ms = retry_failed_ms;
