@@ -204,3 +204,35 @@ def test_reloaded(world):
     scene.consumer.wait(type="gap")
     row = scene.consumer.wait(where=lambda m: m.get("command") == "ADD" and len(m["fields"]) == 4)
     assert row["fields"] == {"key": "a", "command": "ADD", "qty": "1", "bid": None}
+
+
+def test_text_mode(world):
+    more = {"key_field": "key", "command_field": "2"}
+    scene = world.bridge([portfolio(**more)], protocol="text", transport="http-streaming").open()
+    for key in ("a", "b"):
+        add(scene, key, qty="1")
+        subscribed(scene, key)
+        scene.sim.update(key, bid="1", ask=None)
+        scene.sim.update(key, ask="#2")
+    add(scene, "a", "UPDATE", qty="2")
+    add(scene, "b", "DELETE")
+    scene.sim.say("wait unsubscribed b")
+    scene.arrived()
+    assert scene.daemon.must("rows", key="a")["rows"][0]["fields"]["ask"] == "#2"
+
+
+def test_split_and_added_at_run_time(world):
+    """Items one by one, keys of each."""
+    scene = world.bridge([table()]).open()
+    second = {"fields": ["bid"], "data_adapter": "QUOTES"}
+    added = table("p", ["x", "no-such-y"], ["key", "command"], mode="COMMAND", second_level=second, split_on_error=True)
+    scene.daemon.must("add-table", session="s", table=added)
+    scene.status.wait_table("active", "s/p", where=lambda m: m.get("failed_items") == ["no-such-y"])
+    add(scene, "k")
+    subscribed(scene, "k")
+    scene.sim.update("k", bid="1")
+    row = scene.consumer.wait(key="k", kseq=2)
+    assert (row["type"], row["fields"]["bid"], row["pos"]) == ("snapshot", "1", 1)
+    scene.daemon.must("delete-table", session="s", table="p")
+    scene.sim.say("wait unsubscribed k")
+    scene.consumer.wait(type="gap", table="p", item="x")

@@ -111,3 +111,13 @@ def test_cut_while_split(world, transport):
     scene.sim.say("swallow 2", "update TEST a a=2", "update TEST \"c d\" a=3", "wait bound", "update TEST a a=4")
     scene.arrived()
     assert not scene.gaps()
+
+
+def test_text_mode(world):
+    """Where no SUBOK says that an item is there."""
+    scene = world.bridge([three(retry_failed_ms=0)], separator="|", options=["--separator", "|"], protocol="text", transport="http-streaming")
+    scene.sim.open_door()
+    wait_failed(scene, "active", "no-such-b")
+    scene.sim.say("wait subscribed a", 'wait subscribed "c d"', "update TEST a a=1", 'update TEST "c d" b=2', "update TEST a b=3")
+    scene.arrived()
+    assert {(m["item"], m["pos"]) for m in scene.consumer.live()} == {("a", 1), ("c d", 3)}
