@@ -22,23 +22,10 @@ static struct told_table *table_of(struct list *link)
     return CONTAINER_OF(link, struct told_table, link);
 }
 
-static void free_rows(struct told_item *item)
-{
-    LIST_EACH_SAFE(link, &item->rows) {
-        struct key_row *row = CONTAINER_OF(link, struct key_row, link);
-        list_remove(link);
-        values_done(&row->values);
-        free(row->key);
-        free(row);
-    }
-}
-
 static void free_table(struct told_table *t)
 {
-    for (size_t i = 0; i < t->shape.items; i++) {
-        free_rows(&t->items[i]);
-        values_done(&t->items[i].row);
-    }
+    for (size_t i = 0; i < t->shape.items; i++)
+        oracle_void_item(&t->items[i]);
     list_remove(&t->link);
     free(t);
 }
@@ -109,12 +96,6 @@ static struct sub *new_sub(struct world *w)
     return s->subs[s->n_subs++] = sub;
 }
 
-/* Not answered in time, or before a recovery: it may be, or have been, asked for again. */
-static bool overdue(struct world *w, const struct sub *sub)
-{
-    return sub->doubtful || w->player.now >= sub->asked_at + w->options.connect_ms;
-}
-
 static void check_add(struct world *w, const struct told_table *t, struct span line)
 {
     static const char *const modes[] = {"MERGE", "DISTINCT", "COMMAND", "RAW"};
@@ -133,7 +114,7 @@ static void check_add(struct world *w, const struct told_table *t, struct span l
     must_be(w, t->state == SESSION_TABLE_PENDING, "an add of a table that is not to be asked for", line);
     must_be(w, !t->waits || w->player.now >= t->waits_since + w->options.retry_ms / 2, "an add too soon",
             line);
-    must_be(w, !t->sub || overdue(w, t->sub), "an add while another waits for its answer", line);
+    must_be(w, !t->sub || oracle_overdue(w, t->sub), "an add while another waits for its answer", line);
 }
 
 static struct sub *on_add(struct world *w, struct span line, uint64_t id)
@@ -155,7 +136,7 @@ static struct sub *on_add(struct world *w, struct span line, uint64_t id)
         const struct sub *last = t->parts[item - 1].sub;
         sub->item = item;
         sub->shape = &t->part_shape;
-        split_asked(w, t, sub, last && overdue(w, last));
+        split_asked(w, t, sub, last && oracle_overdue(w, last));
         return sub;
     }
     if (t->sub)
@@ -171,7 +152,7 @@ static struct sub *on_delete(struct world *w, struct span line, uint64_t id)
     /* One that the server made up is deleted once. */
     if (!sub)
         return NULL;
-    if (sub->table && (!sub->on || sub->unsure) && overdue(w, sub)) {
+    if (sub->table && (!sub->on || sub->unsure) && oracle_overdue(w, sub)) {
         if (sub->item) {
             sub->table->parts[sub->item - 1].sub = NULL;
             sub->table->parts[sub->item - 1].state = PART_IS_OPEN;
@@ -181,7 +162,8 @@ static struct sub *on_delete(struct world *w, struct span line, uint64_t id)
         sub->table = NULL;
     }
     must_be(w, !sub->table, "a delete of a table that is wanted", line);
-    must_be(w, !sub->delete_asked || overdue(w, sub), "a delete while another waits for its answer", line);
+    must_be(w, !sub->delete_asked || oracle_overdue(w, sub), "a delete while another waits for its answer",
+            line);
     sub->delete_asked = true;
     sub->doubtful = false;
     sub->asked_at = w->player.now;

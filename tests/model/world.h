@@ -379,9 +379,23 @@ void oracle_line(struct world *w, const struct line *line);
 void oracle_heard(struct world *w);
 void oracle_event(struct world *w, const char *event);
 void oracle_nothing_left(struct world *w);
+
+/* ---- oracle_tables.c: what comes out of data ---- */
+/* An event that must come next, after those that are wanted already. */
 struct want *oracle_want(struct world *w, const char *format, ...) PRINTF_LIKE(2, 3);
-void oracle_void_item(struct told_item *item);
+void oracle_note(struct world *w, const struct line *line);
+/* The protocol is broken: the session is lost. */
+void oracle_bad(struct world *w);
 void oracle_lose(struct world *w, const char *reason);
 void oracle_gaps(struct world *w, struct told_table *t, const char *reason);
-struct told_table *oracle_table(struct world *w, struct span name);
+void oracle_void_item(struct told_item *item);
+/* Nobody wants the table's subscription any more; and no reconf, and no item's. */
+void oracle_drop_sub(struct told_table *t);
+void oracle_forget_sub(struct told_table *t);
+/* Not answered in time, or before a recovery: it may be, or have been, asked for again. */
+bool oracle_overdue(struct world *w, const struct sub *sub);
+/* Which of the table's items it is about. */
+size_t oracle_position(const struct note *note);
+const char *oracle_frequency_text(const struct told_table *t, char text[static 48]);
 const char *oracle_state_name(enum session_table_state state);
+struct told_table *oracle_table(struct world *w, struct span name);
