@@ -10,6 +10,10 @@
 /* Its macros do not survive our warnings. */
 #define NCURSES_NOMACROS
 #include <curses.h>
+#include <term.h>
+/* Two of the hundreds of words that term.h takes. */
+#undef columns
+#undef lines
 
 #include "ctl/snapshot.h"
 
@@ -18,6 +22,16 @@ struct screen {
     size_t first;  /* of the lines below the head: the one on top */
     size_t hidden; /* lines that do not fit, from the first on */
 };
+
+/* newterm() would say so as well, but loses memory then. */
+static bool is_known(void)
+{
+    int why;
+    bool known = setupterm(NULL, STDOUT_FILENO, &why) == OK;
+    if (known)
+        del_curterm(cur_term);
+    return known;
+}
 
 int screen_open(struct screen **ret, struct buf *error)
 {
@@ -29,7 +43,7 @@ int screen_open(struct screen **ret, struct buf *error)
     if (!s)
         return -ENOMEM;
     setlocale(LC_CTYPE, ""); /* what the terminal calls a character */
-    s->terminal = newterm(NULL, stdout, stdin);
+    s->terminal = is_known() ? newterm(NULL, stdout, stdin) : NULL;
     if (!s->terminal) {
         const char *name = getenv("TERM");
         buf_printf(error, "a terminal of the kind \"%s\" ($TERM) cannot be used", name ? name : "");

@@ -98,7 +98,7 @@ def test_no_terminal(world):
     where = ["-e", scene.daemon.control]
     assert "needs a terminal" in run("lsbridgectl", *where, "top", status=1).stderr
     screen = top(world, scene, term="no-such-terminal")
-    assert screen.ended() == 1 and b"no-such-terminal" in screen.raw
+    assert screen.ended() == 1 and b"no-such-terminal" in screen.raw, (screen.status, screen.raw)
     assert "is lsbridged running" in run("lsbridgectl", "-e", f"ipc://{world.path('none')}", "top", status=1).stderr
     run("lsbridgectl", *where, "top", "x", status=64)
     run("lsbridgectl", *where, "status", "--interval", "5", status=64)
