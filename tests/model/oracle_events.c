@@ -513,3 +513,23 @@ void oracle_nothing_left(struct world *w)
         not_seen(&wanted);
     }
 }
+
+void oracle_write_rest(struct world *w)
+{
+    struct oracle *o = &w->oracle;
+    for (;;) {
+        if (!o->n_wants) {
+            if (!next_line(w))
+                return;
+            continue;
+        }
+        bool maybe = o->wants[0].maybe;
+        if (!maybe)
+            world_write(w, "> %s", o->wants[0].text);
+        struct want wanted = pop(o, 0);
+        if (!maybe)
+            seen(w, &wanted);
+        else
+            not_seen(&wanted);
+    }
+}

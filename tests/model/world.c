@@ -49,12 +49,12 @@ void world_fail(struct world *w, const char *expected, const char *format, ...)
     va_start(arguments, format);
     MUST(vasprintf(&text, format, arguments) >= 0);
     va_end(arguments);
-    if (expected)
-        world_write(w, "> %s", expected);
     world_write(w, "# %s", text);
     fprintf(stderr, "at %llu ms: %s\n", (unsigned long long)w->player.now, text);
     if (expected)
         fprintf(stderr, "    expected: %s\n", expected);
+    if (expected && w->story)
+        oracle_write_rest(w);
     fflush(NULL);
     _exit(1);
 }

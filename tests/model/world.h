@@ -379,6 +379,8 @@ void oracle_line(struct world *w, const struct line *line);
 void oracle_heard(struct world *w);
 void oracle_event(struct world *w, const char *event);
 void oracle_nothing_left(struct world *w);
+/* All that was still to come, into the story. */
+void oracle_write_rest(struct world *w);
 
 /* ---- oracle_tables.c: what comes out of data ---- */
 /* An event that must come next, after those that are wanted already. */
