@@ -16,9 +16,10 @@ static inline struct span cell_value(const struct cell *c)
     return span_make(c->at, c->len);
 }
 
+/* Empty: it was never published, which stands for null. */
 static inline struct span cell_published(const struct cell *c)
 {
-    return span_make(c->at + c->len, c->published_len);
+    return c->published_len ? span_make(c->at + c->len, c->published_len) : SPAN_EMPTY;
 }
 
 static inline bool cell_is(const struct cell *c, bool is_null, struct span value)

@@ -37,8 +37,9 @@
 /* Second levels that are subscribed at a time: a server that adds key after key makes us ask for each. Those past it are asked for as others go. */
 #define LIMIT_SECOND_LEVELS ((size_t)100000)
 
-/* Requests that wait for their answers, up to which items of a split table and second levels are asked for or deleted. Thousands at once would be answered too late, each asked again, and
- * the connection given up; so many keep a server busy for the time of a round trip. */
+/* Requests that wait for their answers, up to which items of a split table and second levels are asked for or deleted. Thousands at
+ * once would be answered too late, each asked again, and the connection given up; so many keep a server busy for a round
+ * trip. */
 #define LIMIT_MANY_ASKED ((size_t)500)
 
 /* Subscriptions that the server may have, or may still answer, at a time: one that loses our requests makes us ask again, each time with a

@@ -166,7 +166,7 @@ struct session_part {
     enum session_part_state state; /* ITEM */
     bool failed;                   /* ITEM: it is to be named as such. KEY: it is counted as such */
     struct subscription *sub;      /* NULL: not asked for in this session */
-    struct list ask_link;          /* in session_table.asking, while an add or a reconf of it is to be sent */
+    struct list ask_link;          /* in its table's asking or asking_many */
     struct timer retry;            /* when it is asked for again */
     unsigned retries;              /* in a row: back-off of what the server's trouble makes us ask again */
     bool confirmed;                /* the CONF of this subscription came */
@@ -204,14 +204,11 @@ struct session_table {
     /* proto/session's own */
     struct list link, pending_link;
     struct session_part whole;
-    char **
-        item_names; /* owned, options.n_items of them: what to ask for when the group is refused; NULL: nothing */
-    struct session_split *split; /* owned; NULL: the table is asked for as a whole */
-    struct list asking,
-        asking_many; /* parts of which something is to be asked; items and second levels by themselves */
-    size_t n_keys,
-        n_keys_failed; /* second levels there are, and of them those that the server refused; for everyone */
-    bool second_told;  /* that one was refused */
+    char **item_names;               /* owned: what to ask for if the group is refused; NULL: nothing */
+    struct session_split *split;     /* owned; NULL: the table is asked for as a whole */
+    struct list asking, asking_many; /* parts that something is to be asked of: the whole; all others */
+    size_t n_keys, n_keys_failed;    /* second levels, and of them those that were refused; for everyone */
+    bool second_told;                /* that one was refused */
     uint64_t retry_failed_ms;
     uint64_t stale_ms, heard_at;  /* 0: never stale; when something came for it last */
     size_t reconfs;               /* parts whose reconf is wanted or asked */
