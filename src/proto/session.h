@@ -161,7 +161,7 @@ enum session_part_state {
 /* What has a subscription of its own: a table as a whole, one of its items, or one key's second level. proto/session's own. */
 struct session_part {
     struct session_table *table;
-    enum { PART_WHOLE, PART_ITEM, PART_KEY } kind;
+    enum session_part_kind { PART_WHOLE, PART_ITEM, PART_KEY } kind;
     size_t item; /* ITEM, KEY: the table's, 1-based, that item 1 of the subscription is or belongs to */
     enum session_part_state state; /* ITEM */
     bool failed;                   /* ITEM: it is to be named as such. KEY: it is counted as such */

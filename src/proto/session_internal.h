@@ -263,8 +263,8 @@ bool session_answers_wait(const struct session *s);
 
 /* ---- session_parts.c ---- */
 /* P, zeroed memory, becomes a part of T, of KIND (PART_…). Timers for it must be reserved. */
-void session_part_init(struct session *s, struct session_part *p, struct session_table *t, int kind,
-                       size_t item);
+void session_part_init(struct session *s, struct session_part *p, struct session_table *t,
+                       enum session_part_kind kind, size_t item);
 /* Its subscription is released, nothing of it is asked any more. P may be freed then. */
 void session_part_done(struct session *s, struct session_part *p);
 /* An add or a reconf of it is to be sent. */

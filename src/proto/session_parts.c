@@ -5,8 +5,8 @@
 
 /* ---- parts ---- */
 
-void session_part_init(struct session *s, struct session_part *p, struct session_table *t, int kind,
-                       size_t item)
+void session_part_init(struct session *s, struct session_part *p, struct session_table *t,
+                       enum session_part_kind kind, size_t item)
 {
     s->n_parts++;
     p->table = t;
