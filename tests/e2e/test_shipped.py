@@ -35,6 +35,9 @@ def works(world, name):
     row = consumer.wait(where=lambda m: m["type"] in ("snapshot", "update"))
     if name == "demo-portfolio-json":
         json.loads(row["fields"]["json"])
+    if name == "demo-portfolio":
+        row = consumer.wait(where=lambda m: m.get("command") == "UPDATE" and m["fields"]["last_price"], type="snapshot")
+        assert list(row["fields"]) == ["key", "command", "qty", "stock_name", "last_price", "time"], row
     assert not [t for t in daemon.must("tables")["tables"] if t["state"] != "active"]
 
 
