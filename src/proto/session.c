@@ -285,6 +285,21 @@ void session_looped(struct session *s, uint64_t now, uint64_t delay_ms)
         session_report_state(s, now, why, NULL);
 }
 
+/* Bound to its own transport. */
+static void settled(struct session *s, uint64_t now, bool was_connected)
+{
+    if (!was_connected)
+        session_requests_bound(s, now);
+    /* A LOOP is no fault: the time before it counts. */
+    if (s->stable_at == NEVER && (s->attempts || s->astray))
+        s->stable_at = now + s->options.retry_max_ms;
+    if (!was_connected)
+        session_report_connected(s, now, s->continuity);
+}
+
+/* The LOOP of a create's short poll comes within this part of connect_ms, or it is no poll: should it come later, it is as good as any other. */
+enum { SETTLES_WITHIN = 4 };
+
 void session_bound(struct session *s, uint64_t now)
 {
     bool created = s->phase == SESSION_PHASE_CREATING, was_connected = session_is_connected(s);
@@ -306,14 +321,16 @@ void session_bound(struct session *s, uint64_t now)
     s->poll_brought = false;
     session_set_phase(s, now, SESSION_PHASE_BOUND);
     if (s->settling)
-        return;
-    if (!was_connected)
-        session_requests_bound(s, now);
-    /* A LOOP is no fault: the time before it counts. */
-    if (s->stable_at == NEVER && (s->attempts || s->astray))
-        s->stable_at = now + s->options.retry_max_ms;
-    if (!was_connected)
-        session_report_connected(s, now, s->continuity);
+        s->answer_by = now + s->options.connect_ms / SETTLES_WITHIN;
+    else
+        settled(s, now, was_connected);
+}
+
+void session_settle_here(struct session *s, uint64_t now)
+{
+    s->settling = s->polling = false;
+    s->answer_by = NEVER;
+    settled(s, now, false);
 }
 
 /* ---- the stream ---- */

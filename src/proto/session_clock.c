@@ -126,6 +126,8 @@ static void on_late(struct session *s, uint64_t now)
         session_stop_awaiting(s, now);
     } else if (s->recovering && s->recover_by <= now) {
         session_lose(s, now, ERRCODE_ANEW, "the recovery was not done within recovery_ms", NULL, true);
+    } else if (s->answer_by <= now && s->settling && s->phase == SESSION_PHASE_BOUND) {
+        session_settle_here(s, now);
     } else if (s->answer_by <= now && session_streams_on(s)) {
         session_caught_up(s, now);
         s->polling = false;
