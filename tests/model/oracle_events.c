@@ -7,15 +7,17 @@
 
 /* ---- the session's own messages ---- */
 
+static const char *continuity_name(const struct oracle *o)
+{
+    static const char *const names[] = {NULL, "new", "preserved", "recovered", "replaced"};
+    return names[o->owed ? o->owed : o->recover_by != NEVER ? SESSION_RECOVERED : SESSION_PRESERVED];
+}
+
 static void want_connected(struct world *w)
 {
     struct oracle *o = &w->oracle;
-    static const char *const names[] = {NULL, "new", "preserved", "recovered", "replaced"};
-    enum session_continuity continuity = o->owed                  ? o->owed
-                                         : o->recover_by != NEVER ? SESSION_RECOVERED
-                                                                  : SESSION_PRESERVED;
     const char *id = o->session->id;
-    oracle_want(w, "state connected ... %s id=%s%s", names[continuity], id + strlen(id) - 6,
+    oracle_want(w, "state connected ... %s id=%s%s", continuity_name(o), id + strlen(id) - 6,
                 w->auto_transport ? "..." : "");
 }
 
@@ -283,12 +285,12 @@ static void seen(struct world *w, const struct want *wanted)
         oracle_forget_sub(t);
         split_begin(w, t);
         break;
-    case EFFECT_SPLIT_STATE: split_seen_state(wanted->told); break;
     case EFFECT_MESSAGE:
         wanted->sub->unsure = t->parts[wanted->sub->item - 1].unsure = false;
         t->items[oracle_position(wanted->note) - 1].has_messages = true;
         t->heard_at = w->player.now;
         break;
+    case EFFECT_SPLIT_STATE: /* the event says it */
     case EFFECT_NONE:
     default: break;
     }
@@ -383,15 +385,15 @@ static bool explained_state(struct world *w, const char *event)
         return !o->session || o->owed;
     if (player_match("state disconnected refused...", event))
         return !o->session && o->lasting;
-    if (player_match("state connected ... recovered...", event)) {
-        /* The server streams where a poll was asked for. */
-        bool streams = o->bound && o->bind == BIND_RECOVERY && !w->stream.polls && unanswered(w);
-        if (streams)
-            doubt_all(w);
-        o->bind = BIND_PLAIN;
-        return streams;
-    }
-    return false;
+    /* The server streams where a poll was asked for. */
+    bool streams = o->bound && o->bind == BIND_RECOVERY && !w->stream.polls && unanswered(w);
+    char connected[40];
+    snprintf(connected, sizeof connected, "state connected ... %s id=...", continuity_name(o));
+    if (!streams || !player_match(connected, event))
+        return false;
+    doubt_all(w);
+    o->bind = BIND_PLAIN;
+    return true;
 }
 
 static bool explained_table(struct world *w, const char *event)
@@ -413,7 +415,10 @@ static bool explained_table(struct world *w, const char *event)
         t->state = SESSION_TABLE_PENDING;
         return true;
     }
-    return t->split && span_starts(rest, span_of(oracle_state_name(split_state(t))));
+    if (!t->split || !(split_is_unsure(t) || span_starts(rest, span_of(oracle_state_name(split_state(t))))))
+        return false;
+    split_seen_state(t, event);
+    return true;
 }
 
 /* ---- events ---- */
@@ -490,6 +495,8 @@ void oracle_event(struct world *w, const char *event)
         struct want wanted = pop(o, at == SIZE_MAX ? 0 : at);
         if (at != SIZE_MAX) {
             seen(w, &wanted);
+            if (wanted.effect == EFFECT_SPLIT_STATE)
+                split_seen_state(wanted.told, event);
             break;
         }
         not_seen(&wanted);

@@ -305,7 +305,7 @@ static void want_subscribed(struct world *w, struct sub *sub)
 static void want_conf(struct world *w, struct sub *sub, const struct note *note)
 {
     struct told_table *t = sub->table;
-    if (!t || strcmp(t->frequency, note->frequency) == 0)
+    if (!t || (!t->split && strcmp(t->frequency, note->frequency) == 0))
         return;
     struct want *wanted = oracle_want(w, "table %s %s frequency=%s...", t->shape.name,
                                       oracle_state_name(t->state), note->frequency);

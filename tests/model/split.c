@@ -26,6 +26,14 @@ enum session_table_state split_state(const struct told_table *t)
     return open ? SESSION_TABLE_PENDING : SESSION_TABLE_FAILED;
 }
 
+bool split_is_unsure(const struct told_table *t)
+{
+    for (size_t i = 0; i < t->shape.items; i++)
+        if (t->parts[i].unsure)
+            return true;
+    return false;
+}
+
 static void may_tell(struct world *w, struct told_table *t)
 {
     struct want *wanted = oracle_want(w, "table %s %s...", t->shape.name, oracle_state_name(split_state(t)));
@@ -34,9 +42,14 @@ static void may_tell(struct world *w, struct told_table *t)
     wanted->told = t;
 }
 
-void split_seen_state(struct told_table *t)
+void split_seen_state(struct told_table *t, const char *event)
 {
-    t->state = split_state(t);
+    for (enum session_table_state state = SESSION_TABLE_PENDING; state <= SESSION_TABLE_FAILED; state++) {
+        char pattern[64];
+        snprintf(pattern, sizeof pattern, "table %s %s...", t->shape.name, oracle_state_name(state));
+        if (player_match(pattern, event))
+            t->state = state;
+    }
     if (t->state == SESSION_TABLE_FAILED)
         t->frequency[0] = '\0';
 }
@@ -62,7 +75,7 @@ void split_begin(struct world *w, struct told_table *t)
         t->parts[0].state = PART_IS_FAILED;
         t->failed_at = w->player.now;
     }
-    split_seen_state(t);
+    t->state = split_state(t);
 }
 
 void split_again(struct told_table *t, bool all)
@@ -159,14 +172,6 @@ void split_unsubscribed(struct world *w, struct sub *sub)
         oracle_want(w, "gap %s %zu : unsubscribed by the server", t->shape.name, sub->item)->maybe = unsure;
     oracle_void_item(&t->items[sub->item - 1]);
     fail_part(w, t, sub->item);
-}
-
-bool split_is_unsure(const struct told_table *t)
-{
-    for (size_t i = 0; i < t->shape.items; i++)
-        if (t->parts[i].unsure)
-            return true;
-    return false;
 }
 
 void split_check_asked(struct world *w, const struct told_table *t)

@@ -111,7 +111,8 @@ void user_add_table(struct play *p, const char *name)
     for (size_t i = 0; i < ITEMS_MAX; i++)
         list_init(&t->items[i].rows);
     t->retry_ms = one_in(p, 3) ? 0 : 1000 + ms_below(p, 5000);
-    t->stale_ms = one_in(p, 4) ? 300 + ms_below(p, 3000) : 0;
+    /* When one in parts was heard last is not known where an answer came late. */
+    t->stale_ms = one_in(p, 4) && !t->shape.splits ? 300 + ms_below(p, 3000) : 0;
     t->heard_at = w->player.now;
     snprintf(t->wished, sizeof t->wished, "%s", one_in(p, 2) ? "" : one_in(p, 2) ? "unlimited" : "2");
     list_append(&w->oracle.tables, &t->link);
@@ -170,7 +171,7 @@ void step_stale(struct play *p)
 {
     struct world *w = &p->world;
     struct told_table *t = any_table(p);
-    if (!t)
+    if (!t || t->shape.splits)
         return;
     t->stale_ms = one_in(p, 3) ? 0 : 200 + ms_below(p, 4000);
     world_write_table(w, "stale %s %llu", t->shape.name, (unsigned long long)t->stale_ms);

@@ -336,7 +336,8 @@ void server_update(struct sub *sub, size_t item, struct random *chance);
 /* Whether GROUP is the name of such an item. */
 bool split_name(struct world *w, struct span group, struct told_table **ret, size_t *ret_item);
 enum session_table_state split_state(const struct told_table *t);
-void split_seen_state(struct told_table *t);
+/* EVENT told its state. */
+void split_seen_state(struct told_table *t, const char *event);
 void split_forget(struct told_table *t);
 void split_begin(struct world *w, struct told_table *t);
 /* Those that failed, and with ALL those that wait, are asked for again. */
