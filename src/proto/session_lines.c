@@ -169,12 +169,14 @@ static const char *keep_control_link(struct session *s, struct span encoded)
                : "CONOK with a control link that cannot be used";
 }
 
-/* Text mode does not say how long a poll may last. */
+/* Text mode does not say how long a poll may last, and its keep-alive, if told, is that of streams: without either, what was asked for. */
 static uint64_t granted_silence(const struct session *s, const struct tlcp_message *m)
 {
     uint64_t ms = m->conok.keepalive_ms;
-    if (!ms && s->polling && !s->dialect->tells_idle)
-        ms = s->options.idle_ms;
+    if (!s->dialect->tells_idle) {
+        uint64_t idle_ms = session_transport_polls(session_transport(s)) ? s->options.idle_ms : 0;
+        ms = idle_ms ? idle_ms : ms ? ms : s->options.keepalive_ms;
+    }
     return ms < LIMIT_WAIT_MS ? ms : LIMIT_WAIT_MS;
 }
 
