@@ -300,6 +300,8 @@ static void seen(struct world *w, const struct want *wanted)
 static void not_seen(const struct want *wanted)
 {
     if (wanted->effect == EFFECT_MESSAGE && wanted->sub->table) {
+        /* It would have been the subscription's first. */
+        oracle_void_item(&wanted->sub->table->items[wanted->sub->item - 1]);
         wanted->sub->table->parts[wanted->sub->item - 1].sub = NULL;
         wanted->sub->table = NULL;
     }
@@ -411,7 +413,7 @@ static bool explained_table(struct world *w, const char *event)
     }
     if (span_starts(rest, SPAN("pending")) && t->state == SESSION_TABLE_FAILED && t->retry_ms &&
         w->player.now >= t->failed_at + t->retry_ms) {
-        split_again(t, false);
+        split_retried(t);
         t->state = SESSION_TABLE_PENDING;
         return true;
     }

@@ -36,7 +36,8 @@ bool split_is_unsure(const struct told_table *t)
 
 static void may_tell(struct world *w, struct told_table *t)
 {
-    struct want *wanted = oracle_want(w, "table %s %s...", t->shape.name, oracle_state_name(split_state(t)));
+    const char *state = split_is_unsure(t) ? "" : oracle_state_name(split_state(t));
+    struct want *wanted = oracle_want(w, "table %s %s...", t->shape.name, state);
     wanted->maybe = true;
     wanted->effect = EFFECT_SPLIT_STATE;
     wanted->told = t;
@@ -78,16 +79,25 @@ void split_begin(struct world *w, struct told_table *t)
     t->state = split_state(t);
 }
 
-void split_again(struct told_table *t, bool all)
+void split_retried(struct told_table *t)
 {
-    for (size_t i = 0; i < t->shape.items; i++)
-        if (t->parts[i].state == PART_IS_FAILED || (all && t->parts[i].state == PART_IS_WAITING))
-            t->parts[i].state = PART_IS_OPEN;
+    for (size_t i = 0; i < t->shape.items; i++) {
+        struct told_part *part = &t->parts[i];
+        if (part->state != PART_IS_FAILED)
+            continue;
+        /* One that failed since then may be later, or not. */
+        if (part->since > t->failed_at + t->retry_ms)
+            part->unsure = true;
+        else
+            part->state = PART_IS_OPEN;
+    }
 }
 
 void split_started(struct world *w, struct told_table *t)
 {
-    split_again(t, true);
+    for (size_t i = 0; i < t->shape.items; i++)
+        if (t->parts[i].state == PART_IS_FAILED || t->parts[i].state == PART_IS_WAITING)
+            t->parts[i].state = PART_IS_OPEN;
     may_tell(w, t);
 }
 
@@ -104,7 +114,7 @@ void split_asked(struct world *w, struct told_table *t, struct sub *sub, bool ov
     struct told_part *part = &t->parts[sub->item - 1];
     bool retried = t->retry_ms && w->player.now >= t->failed_at + t->retry_ms;
     if (part->state == PART_IS_FAILED && retried)
-        split_again(t, false);
+        split_retried(t);
     if (part->state == PART_IS_WAITING && w->player.now >= part->since + w->options.retry_ms / 2)
         part->state = PART_IS_OPEN;
     if (part->sub && overdue)
@@ -136,15 +146,25 @@ void split_subscribed(struct world *w, struct sub *sub, bool overdue)
     may_tell(w, t);
 }
 
+/* Those that failed before may be open again, though nothing shows it yet: their time, and up to a quarter more, is over. */
+static void doubt_failed(const struct world *w, struct told_table *t)
+{
+    for (size_t i = 0; t->retry_ms && i < t->shape.items; i++)
+        if (t->parts[i].state == PART_IS_FAILED && w->player.now >= t->failed_at + t->retry_ms)
+            t->parts[i].unsure = true;
+}
+
 static void fail_part(struct world *w, struct told_table *t, size_t item)
 {
     bool first = true;
+    doubt_failed(w, t);
     for (size_t i = 0; i < t->shape.items; i++)
         first = first && t->parts[i].state != PART_IS_FAILED;
     if (first)
         t->failed_at = w->player.now;
     drop(&t->parts[item - 1]);
     t->parts[item - 1].state = PART_IS_FAILED;
+    t->parts[item - 1].since = w->player.now;
     may_tell(w, t);
 }
 

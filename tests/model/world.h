@@ -195,7 +195,7 @@ struct told_item {
 struct told_part {
     struct sub *sub;
     enum { PART_IS_OPEN, PART_IS_ACTIVE, PART_IS_FAILED, PART_IS_WAITING } state;
-    uint64_t since; /* WAITING */
+    uint64_t since; /* WAITING, FAILED */
     bool unsure;    /* the server's word came late, and may not count */
 };
 
@@ -340,8 +340,8 @@ enum session_table_state split_state(const struct told_table *t);
 void split_seen_state(struct told_table *t, const char *event);
 void split_forget(struct told_table *t);
 void split_begin(struct world *w, struct told_table *t);
-/* Those that failed, and with ALL those that wait, are asked for again. */
-void split_again(struct told_table *t, bool all);
+/* The time of those that failed is over: they are open again. */
+void split_retried(struct told_table *t);
 void split_started(struct world *w, struct told_table *t);
 void split_asked(struct world *w, struct told_table *t, struct sub *sub, bool overdue);
 void split_subscribed(struct world *w, struct sub *sub, bool overdue);
