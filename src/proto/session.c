@@ -350,11 +350,20 @@ void session_opened(struct session *s, uint64_t now)
     }
 }
 
+/* The server has taken a table, and may have sent data that never arrived. */
+static bool serves_a_table(const struct session *s)
+{
+    LIST_EACH(link, &s->subs)
+        if (CONTAINER_OF(link, struct subscription, link)->stage == SUB_ACTIVE)
+            return true;
+    return false;
+}
+
 /* Servers of text mode may create a session without a stream, and end the response without a LOOP: all that they had to say. */
 static bool created_without_a_stream(const struct session *s, enum session_fault fault)
 {
     return !s->dialect->recovers && fault == SESSION_FAULT_ENDED && s->phase == SESSION_PHASE_BOUND &&
-           s->fresh && !s->poll_brought;
+           s->fresh && !s->poll_brought && !serves_a_table(s) && !line_rest(&s->lines).len;
 }
 
 /* There is a stream, or one is on its way. */
