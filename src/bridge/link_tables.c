@@ -262,8 +262,9 @@ int link_reconf(struct link *l, const char *name, const char *max_frequency, uin
 
 int link_constrain(struct link *l, const char *max_bandwidth_kbps, uint64_t token, const char **ret_why)
 {
+    enum session_state state = link_report(l)->state;
     *ret_why = NULL;
-    if (link_report(l)->state != SESSION_CONNECTED)
+    if (state != SESSION_CONNECTED && state != SESSION_RECONNECTING)
         *ret_why = "the session is not connected";
     else if (!session_await(l->session, clock_loop_ms(l->env->event), token, NULL))
         *ret_why = too_many;

@@ -289,8 +289,8 @@ int session_reconf(struct session *s, uint64_t now, struct session_table *t, con
 /* The table is told as stale when nothing came for it for MS (0: never), from its SUBOK on; what was heard before counts. */
 void session_set_stale(struct session *s, uint64_t now, struct session_table *t, uint64_t ms);
 
-/* Asks the server for another bandwidth ("unlimited", or a number), only while connected; once it took it, later sessions begin with it. Returns 0 or
- * -ENOMEM. */
+/* Asks the server for another bandwidth ("unlimited", or a number), only while the session exists (while its connection is
+ * renewed or recovered, it is asked after that); once it took it, later sessions begin with it. Returns 0 or -ENOMEM. */
 int session_constrain(struct session *s, const char *max_bandwidth_kbps);
 
 /* At most so many outcomes are waited for at a time: people ask, and an answer takes less than connect_ms. */

@@ -81,6 +81,15 @@ def test_rebind(world, transport):
     assert "not connected" in scene.daemon.ask("rebind", session="s")["error"]
 
 
+def test_constrain_amid_a_rebind(world, transport):
+    """A session that exists takes it, as it takes reconf and messages, also while its connection is being renewed."""
+    scene = world.bridge([table()]).open()
+    scene.sim.say("loop 500")
+    scene.daemon.wait_state("reconnecting")
+    assert scene.daemon.must("constrain", session="s", max_bandwidth_kbps=400)["max_bandwidth_kbps"] == 400
+    scene.arrived()
+
+
 def test_silent_table(world):
     """Subscribed once it is started: by this session, by later ones, and after a reload of other settings."""
     loud, quiet = table("loud"), table("quiet", ["item2"], silent=True)
