@@ -381,7 +381,7 @@ void session_closed(struct session *s, uint64_t now, enum session_fault fault, i
     s->send = SEND_NONE;
     const int *shown = code ? &code : NULL;
     bool lasting = fault == SESSION_FAULT_LASTING;
-    if (session_last_words(s, now)) {
+    if (session_last_words(s, now, fault == SESSION_FAULT_ENDED)) {
         /* Said and done there. */
     } else if (s->phase == SESSION_PHASE_LOOPED && (s->stream_websocket || s->over)) {
         /* Unbound anyway: the bind will open another. */

@@ -206,7 +206,7 @@ bool session_has_id(const struct session *s);
 /* Takes lines until one makes an event. */
 bool session_next_line_event(struct session *s, uint64_t now, struct session_event *ret);
 /* The stream ended by itself: what its last line, or the want of another, says. Returns whether that ended the session. */
-bool session_last_words(struct session *s, uint64_t now);
+bool session_last_words(struct session *s, uint64_t now, bool complete);
 /* Text mode, which has no SUBOK: the server has the subscription, or sends its data. */
 void session_sub_confirm(struct session *s, uint64_t now, struct subscription *sub);
 /* The server grants this; said in CONF and CONS, or in text mode by taking what was asked for. */

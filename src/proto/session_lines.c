@@ -386,7 +386,7 @@ static bool on_line(struct session *s, uint64_t now, enum session_phase phase, s
     return on_message(s, now, phase, &m, line, ret);
 }
 
-bool session_last_words(struct session *s, uint64_t now)
+bool session_last_words(struct session *s, uint64_t now, bool complete)
 {
     struct tlcp_message m;
     struct session_event none;
@@ -394,7 +394,7 @@ bool session_last_words(struct session *s, uint64_t now)
     struct span line = line_rest(&s->lines);
     if (!s->dialect->text_lines)
         return false;
-    if (text_is_whole(&s->stream_text, line) && text_line(&s->stream_text, line, &m) == 0)
+    if (text_is_whole(&s->stream_text, line, complete) && text_line(&s->stream_text, line, &m) == 0)
         on_message(s, now, phase, &m, line, &none);
     else if (text_finish(&s->stream_text, &m) == 0)
         on_message(s, now, phase, &m, SPAN(""), &none);

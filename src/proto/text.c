@@ -183,9 +183,10 @@ bool text_awaits_code(const struct text_reader *r)
     return r->at == TEXT_AT_END_CODE;
 }
 
-bool text_is_whole(const struct text_reader *r, struct span line)
+bool text_is_whole(const struct text_reader *r, struct span line, bool complete)
 {
-    if (r->at == TEXT_AT_ERROR_TEXT)
+    bool code = r->at == TEXT_AT_ERROR_CODE || r->at == TEXT_AT_END_CODE;
+    if (r->at == TEXT_AT_ERROR_TEXT || (complete && (code || span_starts(line, SPAN("END")))))
         return true;
     return r->at != TEXT_AT_HEAD && (span_is(line, "SYNC ERROR") || span_is(line, "OK"));
 }

@@ -62,8 +62,9 @@ int text_finish(struct text_reader *r, struct tlcp_message *ret);
 /* Whether it waits for the code of an END, which may never come. */
 bool text_awaits_code(const struct text_reader *r);
 
-/* LINE is whole though its end never came: no longer line begins so. */
-bool text_is_whole(const struct text_reader *r, struct span line);
+/* LINE is whole though its end never came: no longer line begins so; or, in a response that is COMPLETE, it is not one of data, which count
+ * for nothing then. */
+bool text_is_whole(const struct text_reader *r, struct span line, bool complete);
 
 /* Adds TEXT to OUT, \uXXXX decoded (a lone surrogate becomes U+FFFD); other backslashes stay. */
 void text_decode(struct buf *out, struct span text);

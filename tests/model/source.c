@@ -84,8 +84,7 @@ static char *make_value(struct random *chance, const char *before)
                                       "a|b",
                                       "100%",
                                       "%41",
-                                      "\xef\xbb\xbf"
-                                      "bom",
+                                      "\xef\xbb\xbf<bom>",
                                       "a\r\nb\t",
                                       "+&=",
                                       "1,2",

@@ -12,7 +12,8 @@ enum { IN_ONE_MOMENT_MAX = 2000 };
 
 /* ---- the story ---- */
 
-static void write_line(struct world *w, const char *format, va_list arguments)
+static void __attribute__((format(printf, 2, 0)))
+write_line(struct world *w, const char *format, va_list arguments)
 {
     if (!w->story)
         return;

@@ -149,15 +149,16 @@ START_TEST(whole_without_an_end)
     struct text_reader r;
     struct tlcp_message m;
     text_init(&r, TEXT_ANSWERS);
-    ck_assert(text_is_whole(&r, SPAN("OK")));
-    ck_assert(text_is_whole(&r, SPAN("SYNC ERROR")));
-    ck_assert(!text_is_whole(&r, SPAN("SYNC")));
-    ck_assert(!text_is_whole(&r, SPAN("1,1|a")));
+    ck_assert(text_is_whole(&r, SPAN("OK"), false));
+    ck_assert(text_is_whole(&r, SPAN("SYNC ERROR"), false));
+    ck_assert(!text_is_whole(&r, SPAN("SYNC"), true));
+    ck_assert(!text_is_whole(&r, SPAN("END 3"), false) && text_is_whole(&r, SPAN("END 35"), true));
+    ck_assert(!text_is_whole(&r, SPAN("1,1|a"), true));
     ck_assert_int_eq(text_line(&r, SPAN("ERROR"), &m), TEXT_NOTHING);
     /* Of a code more digits may be missing. */
-    ck_assert(!text_is_whole(&r, SPAN("1")));
+    ck_assert(!text_is_whole(&r, SPAN("1"), false) && text_is_whole(&r, SPAN("1"), true));
     ck_assert_int_eq(text_line(&r, SPAN("17"), &m), TEXT_NOTHING);
-    ck_assert(text_is_whole(&r, SPAN("what there is of it")));
+    ck_assert(text_is_whole(&r, SPAN("what there is of it"), false));
     text_done(&r);
 }
 END_TEST
