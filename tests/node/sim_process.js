@@ -7,9 +7,9 @@ const readline = require('node:readline')
 const WAIT_MS = 10000
 
 // Resolves once TEST gives a true value.
-function until (test, what, waitMs = WAIT_MS) {
+function until (test, what) {
   return new Promise((resolve, reject) => {
-    const end = Date.now() + waitMs
+    const end = Date.now() + WAIT_MS
     const look = () => {
       if (test()) resolve()
       else if (Date.now() > end) reject(new Error(`waited in vain for ${what}`))
