@@ -49,7 +49,11 @@ async function play (scenario, sim, client) {
   return fault
 }
 
-async function check ({ title, transport, condition, scenario }) {
+// Scenarios that cut a connection at a moment of the client's own choosing may miss it, the more so with eleven others beside them. Such a one is played
+// again, alone: what is wrong then is wrong. The simulator's own complaints (its exit status) are final.
+const again = []
+
+async function check ({ title, transport, condition, scenario, alone }) {
   const began = Date.now()
   const still = scenario.moving ? [] : ['--still']
   const sim = new Sim(path, ['--lenient', '--strict', ...still, ...conditions[condition], ...(scenario.options || [])])
@@ -58,10 +62,13 @@ async function check ({ title, transport, condition, scenario }) {
   const client = new Client(port, transport, scenario.adapterSet || 'TEST', scenario.prepare)
   let fault = await play(scenario, sim, client)
   const status = await sim.stop()
+  const missed = fault && status === 0 && !alone
   if (!fault && status !== 0) fault = new Error(`the simulator ended with ${status}`)
-  if (!fault) passed++
+  if (missed) again.push({ title, transport, condition, scenario, alone: true })
+  else if (!fault) passed++
   else failed++
-  console.log(`${fault ? 'not ok' : 'ok'} ${passed + failed} - ${title} (${Date.now() - began} ms)`)
+  const verdict = missed ? '# again, alone:' : `${fault ? 'not ok' : 'ok'} ${passed + failed} -`
+  console.log(`${verdict} ${title} (${Date.now() - began} ms)`)
   if (process.env.VERBOSE) sim.events.forEach((e) => console.log('# ' + JSON.stringify(e)))
   if (fault) console.log(`${fault.stack}\n${client.states}\n${sim.errors}`.replace(/^/gm, '# '))
 }
@@ -86,6 +93,7 @@ async function main () {
     while (checks.length > 0) await check(checks.shift())
   }
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
+  for (const one of again) await check(one)
   console.log(`${passed} passed, ${failed} failed`)
   process.exit(failed === 0 && passed > 0 ? 0 : 1)
 }
