@@ -104,10 +104,10 @@ module.exports = {
 
   async 'answers to messages that are lost with the connection' (sim, client) {
     const told = []
-    await sim.run('late control 2000')
+    await sim.run('late control 2000', 'swallow 1')
     for (const n of numbers(1, 5)) client.send(told, `m${n}`, 'q', 5000)
-    await until(() => sim.requests('msg').length > 0, 'a message')
-    await sim.run('wait bound', 'drop-idle', 'cut', 'late control 0')
+    await sim.event((e) => e.event === 'unbound' && e.cause === 'cut', 'the cut')
+    await sim.run('drop-idle', 'late control 0')
     await until(() => recoveries(sim).length > 0, 'a recovery')
     await outcomes(told, numbers(1, 5).map((n) => `done m${n} m${n}`))
     assert.strictEqual(sim.all('session').length, 1)
