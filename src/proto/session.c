@@ -297,7 +297,7 @@ static void settled(struct session *s, uint64_t now, bool was_connected)
         session_report_connected(s, now, s->continuity);
 }
 
-/* The LOOP of a create's short poll comes within this part of connect_ms, or it is no poll: should it come later, it is as good as any other. */
+/* A create's short poll that is granted a keep-alive looks like a stream; it is one if its LOOP does not come within this part of connect_ms. */
 enum { SETTLES_WITHIN = 4 };
 
 void session_bound(struct session *s, uint64_t now)
@@ -320,10 +320,10 @@ void session_bound(struct session *s, uint64_t now)
     s->late_ms = 0;
     s->poll_brought = false;
     session_set_phase(s, now, SESSION_PHASE_BOUND);
-    if (s->settling)
-        s->answer_by = now + s->options.connect_ms / SETTLES_WITHIN;
-    else
+    if (!s->settling)
         settled(s, now, was_connected);
+    else if (s->keepalive_ms)
+        s->answer_by = now + s->options.connect_ms / SETTLES_WITHIN;
 }
 
 void session_settle_here(struct session *s, uint64_t now)

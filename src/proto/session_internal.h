@@ -195,7 +195,7 @@ void session_bound(struct session *s, uint64_t now);
 /* A recovery's poll was granted a keep-alive, where we asked for no idle time: the server streams on it, and if no LOOP comes within connect_ms,
  * we stay on it. */
 bool session_streams_on(const struct session *s);
-/* Created by a short poll whose LOOP does not come: the server streams on it, and we stay. */
+/* Created by a short poll that was granted a keep-alive, and whose LOOP does not come: the server streams on it, and we stay. */
 void session_settle_here(struct session *s, uint64_t now);
 /* All that was missed has come. */
 void session_caught_up(struct session *s, uint64_t now);
