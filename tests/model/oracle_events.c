@@ -290,6 +290,7 @@ static void seen(struct world *w, const struct want *wanted)
         t->items[oracle_position(wanted->note) - 1].has_messages = true;
         t->heard_at = w->player.now;
         break;
+    case EFFECT_BAD: oracle_lose(w, "session lost"); break;
     case EFFECT_SPLIT_STATE: /* the event says it */
     case EFFECT_NONE:
     default: break;
@@ -299,7 +300,7 @@ static void seen(struct world *w, const struct want *wanted)
 /* It was given up before the server's word came. */
 static void not_seen(const struct want *wanted)
 {
-    if (wanted->effect == EFFECT_MESSAGE && wanted->sub->table) {
+    if ((wanted->effect == EFFECT_MESSAGE || wanted->effect == EFFECT_BAD) && wanted->sub->table) {
         /* It would have been the subscription's first. */
         oracle_void_item(&wanted->sub->table->items[wanted->sub->item - 1]);
         wanted->sub->table->parts[wanted->sub->item - 1].sub = NULL;

@@ -374,6 +374,11 @@ static void on_note(struct world *w, const struct note *note)
             split_unsubscribed(w, sub);
         else if (t)
             fail_table(w, t, "unsubscribed by the server", " : unsubscribed by the server");
+    } else if (t && sub->on && note->kind == NOTE_BAD && sub->unsure) {
+        struct want *wanted = oracle_want(w, "state connecting waiting ... : protocol error: ...");
+        wanted->maybe = true;
+        wanted->effect = EFFECT_BAD;
+        wanted->sub = sub;
     } else if (t && sub->on && note->kind == NOTE_BAD) {
         oracle_bad(w);
     } else if (t && sub->on) {

@@ -231,7 +231,8 @@ struct want {
         EFFECT_FAILED,
         EFFECT_SPLIT,
         EFFECT_SPLIT_STATE,
-        EFFECT_MESSAGE
+        EFFECT_MESSAGE,
+        EFFECT_BAD
     } effect;
     struct sub *sub;
     const struct note *note;
