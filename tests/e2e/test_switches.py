@@ -17,40 +17,6 @@ TABLES = [
 TRANSPORTS = ("ws-streaming", "http-streaming", "ws-polling", "http-polling")
 
 
-class Gate(proxy.Proxy):
-    """An HTTP proxy that knows no WebSocket while `no_websocket`, and keeps responses until they are whole while `keeps`."""
-
-    def __init__(self, port):
-        self.no_websocket = self.keeps = False
-        super().__init__(port)
-
-    def forward(self, pair, source, data, held):
-        client, server = pair
-        if source is client and self.no_websocket and b"upgrade: websocket" in data.lower():
-            client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            return False
-        if source is client:
-            server.sendall(data)
-            return True
-        held += data
-        if self.keeps and b"chunked" in held and not held.endswith(b"\r\n0\r\n\r\n"):
-            return True
-        client.sendall(bytes(held))
-        held.clear()
-        return True
-
-    def pump(self, pair):
-        held = bytearray()
-        try:
-            while not self.over.is_set() and pair in self.pairs:
-                for source in proxy.select.select(pair, [], [], 0.02)[0]:
-                    data = source.recv(65536)
-                    if not data or not self.forward(pair, source, data, held):
-                        return
-        except (OSError, ValueError):
-            pass
-
-
 def details(scene):
     """How it was reached, one after the other."""
     said = [m["detail"] for m in scene.status.select(topic="session/s", state="connected") if not m.get("replay")]
@@ -139,7 +105,7 @@ def test_recoveries_http_polling(world):
 
 def gated(world, transport):
     """A scene with a gate between daemon and server; and the gate."""
-    gate = world.keep(Gate(0))
+    gate = world.keep(proxy.Gate(0))
     scene = world.bridge(TABLES, url=gate.url, transport=transport, connect_ms=500, idle_ms=200)
     gate.upstream_port = scene.sim.port
     wait_until(lambda: scene.sim.requests("create_session"), "a way through the gate")

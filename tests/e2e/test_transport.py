@@ -6,36 +6,6 @@ from bridge import session, table
 from process import wait_until
 
 
-class Keeper(proxy.Proxy):
-    """An HTTP proxy of the old kind: it knows no WebSocket, and hands a response on only when it is whole."""
-
-    def forward(self, pair, source, data, held):
-        client, server = pair
-        if source is client:
-            if b"upgrade: websocket" in data.lower():
-                client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-                return False
-            server.sendall(data)
-            return True
-        held += data
-        if b"chunked" in held and not held.endswith(b"\r\n0\r\n\r\n"):
-            return True
-        client.sendall(bytes(held))
-        held.clear()
-        return True
-
-    def pump(self, pair):
-        held = bytearray()
-        try:
-            while not self.over.is_set() and pair in self.pairs:
-                for source in proxy.select.select(pair, [], [], 0.02)[0]:
-                    data = source.recv(65536)
-                    if not data or not self.forward(pair, source, data, held):
-                        return
-        except (OSError, ValueError):
-            pass
-
-
 def details(scene):
     return [m["detail"] for m in scene.status.select(topic="session/s") if m["state"] == "connected"]
 
@@ -76,7 +46,7 @@ def test_what_is_tried_first(world):
 
 def test_through_a_proxy_that_keeps_streams_back(world):
     sim = world.sim(door="open")
-    keeper = world.keep(Keeper(sim.port))
+    keeper = world.keep(proxy.Gate(sim.port, no_websocket=True, keeps=True))
     daemon = world.daemon([session(keeper.url, [table()], transport="auto", connect_ms=500, idle_ms=300)])
     consumer = world.consumer(daemon.data).ready()
     status = world.status(daemon.status_endpoint)

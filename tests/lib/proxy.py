@@ -136,6 +136,40 @@ class Proxy(Listener):
                 sock.close()
 
 
+class Gate(Proxy):
+    """An HTTP proxy that knows no WebSocket while `no_websocket`, and keeps responses until they are whole while `keeps`."""
+
+    def __init__(self, port, no_websocket=False, keeps=False):
+        self.no_websocket, self.keeps = no_websocket, keeps
+        super().__init__(port)
+
+    def forward(self, pair, source, data, held):
+        client, server = pair
+        if source is client and self.no_websocket and b"upgrade: websocket" in data.lower():
+            client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            return False
+        if source is client:
+            server.sendall(data)
+            return True
+        held += data
+        if self.keeps and b"chunked" in held and not held.endswith(b"\r\n0\r\n\r\n"):
+            return True
+        client.sendall(bytes(held))
+        held.clear()
+        return True
+
+    def pump(self, pair):
+        held = bytearray()
+        try:
+            while not self.over.is_set() and pair in self.pairs:
+                for source in select.select(pair, [], [], 0.02)[0]:
+                    data = source.recv(65536)
+                    if not data or not self.forward(pair, source, data, held):
+                        return
+        except (OSError, ValueError):
+            pass
+
+
 class Answerer(Listener):
     """Answers whatever comes with BYTES once a request's head is read, and closes unless KEEP. WebSocket requests are
     answered alike."""
